@@ -1,0 +1,338 @@
+"""The commands `ask` and `qa`. The only room that prints or ends the process.
+
+Exit codes: 0 answered, or done; 1 the documents do not say, or some file could not be read; 2 an error; 75 another
+process is writing to the index; 130 interrupted; 141 whoever read the output has gone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from io import TextIOWrapper, UnsupportedOperation
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qa import payload, terminal
+from qa.errors import IndexBusy, QAError, UsageError
+from qa.records import IndexReport
+from qa.settings import Settings, settle
+
+DEFAULT_CORPUS = Path("corpus")
+"""What the default index is built from when `ask` finds none."""
+
+UNFINISHED = "unfinished"
+"""A file that lies in the default index while it is built for the first time: an interruption leaves it there."""
+
+BUSY = 75
+"""EX_TEMPFAIL of sysexits.h: try again later."""
+
+GONE = 141
+"""What a shell reports of a program that SIGPIPE ended."""
+
+SETTINGS_HELP = """Settings may also be given in the environment (QA_INDEX, QA_MODEL, QA_CACHE, QA_THREADS,
+QA_MIN_CONFIDENCE, QA_FETCH_MODEL) or in the file qa.toml (index = "...", and so on). An option goes before the
+environment, and that before the file."""
+
+Command = Callable[..., Any]
+
+
+def _index_options(command: Command) -> Command:
+    """The options of every command that opens an index."""
+    for option in (
+        click.option(
+            "--model", metavar="NAME", help="Embedding model: a name or a folder. [default: all-MiniLM-L6-v2]"
+        ),
+        click.option("--cache", type=click.Path(), metavar="DIR", help="Folder for exported models."),
+        click.option(
+            "--fetch-model", is_flag=True, default=None, help="Allow the download of a model not on this machine."
+        ),
+        click.option(
+            "--index", type=click.Path(), metavar="DIR", help="Folder of the index. [default: index, or QA_INDEX]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+_least_confidence = click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    help=f"Below it the documents do not say. [default: {Settings().min_confidence}]",
+)
+
+
+def _settings(flags: dict[str, Any], *more: str) -> Settings:
+    names = ("index", "model", "cache", "fetch_model", *more)
+    return settle({name: flags.pop(name) for name in names})
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong as a sentence on stderr and an exit code, never as a traceback."""
+    _mend_streams()
+    try:
+        yield
+    except QAError as error:
+        _complain(f"Error: {error}")
+        raise SystemExit(BUSY if isinstance(error, IndexBusy) else 2) from error
+    except KeyboardInterrupt:
+        _complain("Interrupted. What was finished is kept.")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        _let_go(sys.stdout, sys.stderr)
+        raise SystemExit(GONE) from None
+    except OSError as error:
+        _complain(f"Error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+        _let_go(sys.stdout)
+        raise SystemExit(2) from error
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        _complain(
+            f"Error: a fault in this program ({type(error).__name__}: {error}). Please report it, with what the same "
+            "command prints after PYTHONDEVMODE=1."
+        )
+        raise SystemExit(2) from error
+
+
+def _mend_streams() -> None:
+    """Make stdout and stderr take any text, whatever their encoding, and be there even where they were closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _let_go(*streams: Any) -> None:
+    """Send what streams still hold to nowhere: the interpreter would fail, at its end, to write it where it cannot."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        with suppress(UnsupportedOperation):
+            os.dup2(nowhere, stream.fileno())
+
+
+def _complain(text: str) -> None:
+    try:
+        _announce(text)
+    except OSError:
+        _let_go(sys.stderr)
+
+
+def _announce(text: str) -> None:
+    click.echo(terminal.plain(text), err=True)
+
+
+@click.command(epilog=SETTINGS_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("question", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as the JSON endpoint gives it.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, payload.MAX_LIMIT), default=5, show_default=True, help="Passages shown."
+)
+@click.option("--explain", is_flag=True, help="Show what each score is made of.")
+@click.option("--type", "type_", default="", metavar="TYPE", help="Only files of this ending or media type.")
+@click.option("--path", default="", metavar="GLOB", help="Only files whose path fits, as in 'briefings/*'.")
+@click.option("--after", default="", metavar="DATE", help="Only files modified on or after this date (2026-01-31).")
+@_least_confidence
+@_index_options
+@click.version_option(package_name="qa", prog_name="ask")
+def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, **flags: Any) -> None:
+    """Ask the indexed documents a QUESTION; print the sentence that answers it, and its sources.
+
+    Exits with 0 when the documents answer, 1 when they do not say, 2 on an error. In a pipe each cited sentence is
+    one line: path:place:sentence.
+    """
+    with _told():
+        from qa.engine import Engine, check_question
+
+        asked = check_question(" ".join(question))
+        filter = payload.parse_filter(flags.pop("type_"), flags.pop("path"), flags.pop("after"))
+        settings = _settings(flags, "min_confidence")
+        _default_index(settings)
+        engine = Engine.open(settings, _announce)
+        answer = engine.ask(asked, limit=limit, filter=filter, explain=explain)
+        if as_json:
+            _print_json(payload.answer_to_json(answer, explain=explain, filter=filter))
+        elif sys.stdout.isatty():
+            terminal.show(answer, explain=explain)
+        else:
+            for line in terminal.lines(answer):
+                click.echo(line)
+            for line in terminal.stale(answer):
+                _announce(line)
+            if not answer.answered:
+                _announce("The documents do not say. --json shows the nearest passages.")
+        raise SystemExit(0 if answer.answered else 1)
+
+
+def _default_index(settings: Settings) -> None:
+    """Build the default index from the sample documents, where that is what a newcomer would expect."""
+    if settings.index != Settings().index or not DEFAULT_CORPUS.is_dir():
+        return
+    from qa.library import FILE
+
+    unfinished = settings.index / UNFINISHED
+    if not (settings.index / FILE).exists() or unfinished.exists():
+        _announce(f"No index yet: building one in {settings.index}/ from the sample documents in {DEFAULT_CORPUS}/ ...")
+        with suppress(OSError):  # what is wrong with the folder is said by indexing, and better
+            settings.index.mkdir(exist_ok=True)
+            unfinished.touch()
+        _build([DEFAULT_CORPUS], settings)
+        unfinished.unlink(missing_ok=True)
+
+
+def _print_json(value: Any) -> None:
+    text = json.dumps(payload.well_formed(value), ensure_ascii="utf" not in sys.stdout.encoding.lower(), indent=2)
+    click.echo(terminal.escaped(text))
+
+
+@click.group(epilog=SETTINGS_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="qa", prog_name="qa")
+def qa() -> None:
+    """Index folders of documents, serve the search page, look after an index."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+
+
+@qa.command("index")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--threads", type=click.IntRange(0, 1024), help="Texts encoded side by side. [default: one a core]")
+@_index_options
+def index_(paths: tuple[Path, ...], as_json: bool, **flags: Any) -> None:
+    """Index the files below each PATH, or bring all that is indexed up to date.
+
+    Only what changed is read, and only new text encoded. Exits with 1 when a file of a supported type could not be
+    read; each is named with its reason.
+    """
+    with _told():
+        settings = _settings(flags, "threads")
+        report = _build(list(paths), settings)
+        if as_json:
+            _print_json(_report_json(report))
+        else:
+            click.echo(terminal.summary(report, settings.index))
+        raise SystemExit(1 if any(problem.kind == "unreadable" for problem in report.problems) else 0)
+
+
+def _build(paths: list[Path], settings: Settings) -> IndexReport:
+    from qa import indexing
+
+    with terminal.progress() as progress:
+        report = indexing.index(paths, settings, announce=_announce, progress=progress)
+    for line in terminal.problems(report.problems):
+        click.echo(line, err=True)
+    return report
+
+
+def _report_json(report: IndexReport) -> dict[str, Any]:
+    counts = {name: getattr(report, name) for name in ("added", "changed", "removed", "unchanged", "encoded", "kept")}
+    return {**counts, "problems": [asdict(problem) for problem in report.problems]}
+
+
+@qa.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
+@_least_confidence
+@_index_options
+def serve(paths: tuple[Path, ...], host: str, port: int, **flags: Any) -> None:
+    """Serve the search page and the JSON endpoint; index each PATH first."""
+    with _told():
+        from qa import web
+        from qa.engine import Engine
+
+        settings = _settings(flags, "min_confidence")
+        if paths:
+            click.echo(terminal.summary(_build(list(paths), settings), settings.index), err=True)
+        else:
+            _default_index(settings)
+        engine = Engine.open(settings, _announce)
+        web.serve(engine, host, port, on_ready=lambda url: _announce(f"Serving {url} (Ctrl-C ends it)"))
+
+
+@qa.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--problems", "only_problems", is_flag=True, help="List only the files that were not read, and why.")
+@_index_options
+def status(as_json: bool, only_problems: bool, **flags: Any) -> None:
+    """Say what an index holds, what made it, and what could not be read."""
+    with _told():
+        from qa.engine import Engine
+
+        state = Engine.open(_settings(flags), _announce).status()
+        if as_json:
+            _print_json(state)
+        else:
+            for line in terminal.status(state, only_problems=only_problems):
+                click.echo(line)
+
+
+@qa.command("eval")
+@click.argument("set_dir", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--questions", default="questions.jsonl", show_default=True, help="File of questions, in SET_DIR or by path."
+)
+@click.option(
+    "--docs", type=click.Path(path_type=Path, exists=True), help="Folder of the documents. [default: SET_DIR/docs]"
+)
+@click.option(
+    "--predictions", type=click.Path(path_type=Path), help="Write every answer to this file, one JSON a line."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the measures as JSON.")
+@_index_options
+def eval_(
+    set_dir: Path, questions: str, docs: Path | None, predictions: Path | None, as_json: bool, **flags: Any
+) -> None:
+    """Measure the answers to a set of judged questions.
+
+    The documents are indexed first: into the folder given by --index, or into a temporary one.
+    """
+    with _told():
+        import tempfile
+
+        from qa import evaluation
+        from qa.engine import Engine
+
+        given = flags["index"]
+        settings = _settings(flags)
+        folder = docs or set_dir / "docs"
+        asked = evaluation.load(set_dir, questions)
+        if predictions is not None:
+            _write_lines(predictions, [])  # said now rather than after all the work
+        with tempfile.TemporaryDirectory(prefix="qa-eval-") as temporary:
+            settings = settings if given else replace(settings, index=Path(temporary))
+            _build([folder], settings)
+            engine = Engine.open(settings, _announce)
+            found = []
+            with terminal.counting("Asking", len(asked)) as advance:
+                for prediction in evaluation.predict(engine, asked):
+                    found.append(prediction)
+                    advance()
+            texts = {Path(source.path).stem: document.text for source, document in engine.documents()}
+            engine.close()
+        if predictions is not None:
+            _write_lines(predictions, [json.dumps(row.to_json(), ensure_ascii=False) for row in found])
+        scores = evaluation.score(asked, found, texts)
+        rows = evaluation.table(scores)
+        if as_json:
+            _print_json({name: {"value": value, "n": count} for name, value, count in rows})
+        else:
+            for name, value, count in rows:
+                click.echo(f"{name:40s} {value:8.4f}   n={count}")
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    try:
+        path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).", "Name another file.") from error

@@ -1,0 +1,365 @@
+"""A question to an Answer: the one way that the command line, the web and Python share."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa import answers, models, ranking, snapshot
+from qa.encoder import Encoder
+from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
+from qa.lexical import Lexicon
+from qa.library import Library, Maker
+from qa.records import Answer, Document, Filter, IndexState, Part, QuestionEncoding, Source, Span
+from qa.settings import Settings
+from qa.snapshot import Snapshot
+
+MAX_QUESTION_CHARS = 2000
+
+NEAREST = 100
+"""Sentences taken from the vectors, and as many sentences and passages from the words, as candidates. The 60 best
+scored sentences among them hold a gold one for .993 (squad2), .994 (clapnq) and .999 (xquad) of the questions."""
+
+LEXICAL_LIMIT = 2000
+"""Passages whose BM25 score is looked up; a candidate beyond them holds little but the question's commonest words."""
+
+HELD_DOCUMENTS = 64
+"""Documents whose text is kept in memory between questions."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+OVERTAKEN_TIMES = 20
+"""How often a question is asked again because the index changed while it was being answered."""
+
+Announce = Callable[[str], None]
+
+
+class _Overtaken(IndexBusy):
+    """The library has moved on from the snapshot that a question is being answered from."""
+
+
+class Engine:
+    """An open index. Safe to share between threads; follows new commits of the index by itself."""
+
+    def __init__(
+        self, settings: Settings, library: Library, encoder: Encoder, held: Snapshot, announce: Announce
+    ) -> None:
+        """See `open`."""
+        self.settings = settings
+        self._library = library
+        self._encoder = encoder
+        self._announce = announce
+        self._lock = threading.RLock()
+        self._documents: OrderedDict[str, tuple[Document, str]] = OrderedDict()
+        self._maker = library.maker
+        self._snapshot = held
+
+    @classmethod
+    def open(cls, settings: Settings, announce: Announce = lambda _: None) -> Engine:
+        """The engine over the index in `settings.index`.
+
+        Raises IndexMissing, IndexUnusable or ModelUnusable, each with the command that mends it. `announce` is told
+        what takes long.
+        """
+        from threadpoolctl import threadpool_limits
+
+        library = Library.open(settings.index)
+        # The model is hashed and loaded while the index is: each takes about a third of the time of a cold question.
+        with ThreadPoolExecutor(1) as pool:
+            encoder = pool.submit(_prepared, library.maker, settings, announce)
+            held = _current(library, announce)
+            # Two threads on products as small as a question's wait for each other: 28 ms of processor time a question
+            # against 12, and with other work on the machine 32 ms on the clock against 13.
+            threadpool_limits(limits=1, user_api="blas")
+            return cls(settings, library, encoder.result(), held, announce)
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self._library.close()
+
+    def ready(self) -> bool:
+        """Whether a question would be answered now."""
+        try:
+            self._refresh()
+        except QAError:
+            return False
+        return True
+
+    def ask(
+        self,
+        question: str,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        filter: Filter = Filter(),
+        explain: bool = False,
+    ) -> Answer:
+        """The answer to a question of 1 to 2000 characters: `limit` passages from the `offset`-th on. Raises UsageError
+        for what cannot be asked.
+
+        Scores always carry their parts; `explain` only tells a door to show them.
+        """
+        began = time.perf_counter()
+        question = check_question(question)
+        if limit < 1 or offset < 0:
+            raise UsageError(f"There are no passages {offset} to {offset + limit}.", "Ask for 1 or more, from 0 on.")
+        for _ in range(OVERTAKEN_TIMES):
+            with suppress(_Overtaken):
+                return self._asked(question, limit, offset, filter, began)
+        return self._asked(question, limit, offset, filter, began)
+
+    def _asked(self, question: str, limit: int, offset: int, filter: Filter, began: float) -> Answer:
+        """See `ask`. Raises _Overtaken when a commit changes a document that is about to be shown."""
+        held = self._refresh()
+        allowed = _allowed(held.sources, filter)
+        encoded = self._encoder.encode_question(question)
+        passages, facts = _candidates(held, question, encoded, allowed)
+        ranked = ranking.rank(facts)
+        hits = [self._hit(held, int(passages[i]), int(i), ranked) for i in ranked.order]
+        index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model)
+        return answers.compose(
+            question,
+            hits,
+            evidence=_evidence(ranked),
+            least=self.settings.min_confidence,
+            limit=limit,
+            offset=offset,
+            took_ms=lambda: (time.perf_counter() - began) * 1000,
+            stale=self._stale,
+            index=index,
+        )
+
+    def document(self, document_id: str) -> tuple[Source, Document]:
+        """A document as it was indexed. Raises UsageError when there is none of that id."""
+        source = next((s for s in self._refresh().sources if s.id == document_id), None)
+        if source is None:
+            raise UsageError(f"There is no document {document_id} in this index.", "Was it removed? Search again.")
+        return source, self._document(source)
+
+    def documents(self) -> Iterator[tuple[Source, Document]]:
+        """Every document as it was indexed, by path."""
+        return ((source, self._document(source)) for source in self._refresh().sources)
+
+    def original(self, document_id: str) -> Path | None:
+        """The file that a document was read from; None when it is gone."""
+        with self._lock:
+            path = self._library.file(document_id)
+        return path if path is not None and path.is_file() else None
+
+    def stale(self, document_id: str) -> str:
+        """ "" while the file is the one that was indexed, else "changed" or "missing". Raises UsageError when there
+        is no document of that id."""
+        return self._stale(self.document(document_id)[0])
+
+    def status(self) -> dict[str, Any]:
+        """What the index holds and what is wrong with it, JSON-ready."""
+        held = self._refresh()
+        with self._lock, self._library.reading():
+            documents, passages, sentences = self._library.counts()
+            return {
+                "index": str(self.settings.index),
+                "commit": held.commit,
+                "documents": documents,
+                "passages": passages,
+                "sentences": sentences,
+                "model": self._maker.model,
+                "fingerprint": self._maker.fingerprint,
+                "encoding": WAYS[self._maker.way],
+                "splitter": self._maker.splitter,
+                "roots": [str(root.path) for root in self._library.roots()],
+                "problems": [asdict(problem) for problem in self._library.problems()],
+            }
+
+    def _refresh(self) -> Snapshot:
+        """The snapshot of the library's last commit."""
+        with self._lock:
+            if (self._library.commit, self._library.birth) != (self._snapshot.commit, self._snapshot.birth):
+                if self._library.maker != self._maker:
+                    raise IndexUnusable(
+                        f"The index in {self.settings.index} was built anew in another way since it was opened.",
+                        "Start this program again.",
+                    )
+                self._snapshot = _current(self._library, self._announce)
+                self._documents.clear()
+            return self._snapshot
+
+    def _document(self, source: Source) -> Document:
+        with self._lock:
+            if source.id in self._documents and self._documents[source.id][1] == source.sha256:
+                self._documents.move_to_end(source.id)
+                return self._documents[source.id][0]
+            with self._library.reading():
+                if not self._library.holds(source):
+                    raise _Overtaken(f"The document {source.path} is being indexed anew.", "Ask again.")
+                document = self._library.document(source.id)
+            self._documents[source.id] = (document, source.sha256)
+            while len(self._documents) > HELD_DOCUMENTS:
+                self._documents.popitem(last=False)
+            return document
+
+    def _hit(self, held: Snapshot, passage: int, candidate: int, ranked: ranking.Ranked) -> answers.Hit:
+        source = held.sources[held.document[passage]]
+        rows = held.spans[held.first[passage] : held.first[passage + 1]]
+        at, end = int(ranked.candidates.first[candidate]), int(ranked.candidates.first[candidate + 1])
+        return answers.Hit(
+            source=source,
+            document=self._document(source),
+            sentences=tuple(Span(int(start), int(stop)) for start, stop in rows),
+            scores=tuple(ranked.sentence[at:end].tolist()),
+            parts=lambda position: ranked.sentence_parts(candidate, at + position),
+            run_parts=lambda first, last: ranked.passage_parts(candidate, slice(at + first, at + last + 1)),
+        )
+
+    def _stale(self, source: Source) -> str:
+        with self._lock:
+            path = self._library.file(source.id)
+        if path is None:
+            return "missing"
+        try:
+            now = path.stat()
+            if (now.st_size, now.st_mtime_ns) == (source.size, source.modified_ns):
+                return ""
+            if now.st_size != source.size:
+                return "changed"
+            with path.open("rb") as file:
+                return "" if hashlib.file_digest(file, "sha256").hexdigest() == source.sha256 else "changed"
+        except OSError:
+            return "missing"
+
+
+WAYS = {
+    "tokens": "each sentence as the mean of its token vectors, read inside its passage",
+    "sentences": "each sentence by itself after its title and headings, pooled as the model does",
+}
+
+
+def _prepared(maker: Maker, settings: Settings, announce: Announce) -> Encoder:
+    """The encoder that made the index, ready to encode a question."""
+    model = models.cached(maker.fingerprint, settings.model_cache)
+    if model is None:
+        model = models.exported(maker.model, settings.model_cache, fetch=settings.fetch_model, announce=announce)
+    if model.fingerprint != maker.fingerprint:
+        raise IndexUnusable(
+            f"The index in {settings.index} was made with the model {maker.model} ({maker.fingerprint}); the model "
+            f"of that name is now {model.fingerprint}.",
+            f"Bring the old one back, or build the index anew: delete the folder {settings.index}, then qa index "
+            f"FOLDER --index {settings.index}",
+        )
+    encoder = Encoder(model)
+    encoder.prepare()
+    return encoder
+
+
+def _current(library: Library, announce: Announce) -> Snapshot:
+    """The snapshot of the library's last commit, from disk or, where that is behind or damaged, made in memory."""
+    with library.reading():
+        found = snapshot.load(library)
+    if found is None:
+        announce("The search index is behind or damaged and is made again in memory; `qa index` mends it.")
+        found = snapshot.build(library)
+    return found
+
+
+def check_question(question: str) -> str:
+    """The question without white space around it. Raises UsageError when it cannot be asked."""
+    text = question.strip()
+    if not text:
+        raise UsageError("The question is empty.", "Type a question in plain words.")
+    if len(text) > MAX_QUESTION_CHARS:
+        raise UsageError(
+            f"The question has {len(text):,} characters; at most {MAX_QUESTION_CHARS:,} can be asked.", "Shorten it."
+        )
+    if "\0" in text or _SURROGATE.search(text):
+        raise UsageError("The question holds characters that are no text (NUL or half a pair).", "Type it anew.")
+    if not any(character.isalnum() for character in text):
+        raise UsageError("The question holds no words.", "Type a question in plain words.")
+    return text
+
+
+def _allowed(sources: tuple[Source, ...], filter: Filter) -> NDArray[np.bool_] | None:
+    """Which documents the filter lets through, shape (documents,); None when it lets all."""
+    if filter == Filter():
+        return None
+    return np.array([_passes(source, filter) for source in sources], dtype=np.bool_)
+
+
+def _passes(source: Source, filter: Filter) -> bool:
+    ending = source.path.rpartition(".")[2].lower()
+    return (
+        (not filter.type or filter.type.lower().lstrip(".") in (source.media_type, ending))
+        and (not filter.path or fnmatchcase(source.path, filter.path))
+        and (filter.after_ns is None or source.modified_ns >= filter.after_ns)
+    )
+
+
+def _candidates(
+    held: Snapshot, question: str, encoded: QuestionEncoding, allowed: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], ranking.Candidates]:
+    """The passages most likely to answer, in ascending order, and what is known of them."""
+    passages_allowed = None if allowed is None else allowed[held.document]
+    rows_allowed = None if passages_allowed is None else np.repeat(passages_allowed, np.diff(held.first))
+    lexical = _scores(held.passage_words, question, passages_allowed)
+    own = _scores(held.sentence_words, question, rows_allowed)
+    near = held.vectors.nearest(encoded.vector, NEAREST, rows_allowed)
+    rows = np.concatenate([near, _best(own, NEAREST)])
+    owner = np.searchsorted(held.first, rows, side="right") - 1
+    found = np.unique(np.concatenate([owner, _best(lexical, NEAREST)]))
+    counts = np.diff(held.first)[found]
+    rows = np.concatenate([np.arange(held.first[p], held.first[p + 1]) for p in found] or [found])
+    first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    chars = held.spans[rows, 1] - held.spans[rows, 0]
+    cosine = held.vectors.scores(encoded.vector, rows)
+    facts = ranking.Candidates(lexical[found], first, cosine, own[rows], chars, np.empty((len(rows), 0)))
+    chosen = ranking.shortlist(facts)
+    facts, kept = facts.take(chosen)
+    weights = ranking.token_weights(held.passage_words.rarity(encoded.words), encoded.words)
+    matches = held.tokens.matches(encoded.tokens, rows[kept]) * weights
+    return found[chosen], replace(facts, matches=matches)
+
+
+def _evidence(ranked: ranking.Ranked) -> tuple[Part, ...]:
+    """What confidence is drawn from; see `answers.confidence`. Empty without candidates."""
+    if not len(ranked.order):
+        return ()
+    given, best = ranked.candidates, int(ranked.order[0])
+    sentences = slice(int(given.first[best]), int(given.first[best + 1]))
+    cosine = float(given.cosine[sentences].max())
+    # Without token vectors the cosine stands in for their match: of the same scale, and the best there is.
+    matched = float(given.matches[sentences].max(axis=0).sum()) if given.matches.shape[1] else cosine
+    return (
+        Part("meaning", cosine, "best cosine in the first passage"),
+        Part("tokens", matched, "best match of each word of the question in it, by rarity"),
+        Part("lead", ranked.lead, "its score above the mean of the sixth to twentieth passage"),
+    )
+
+
+def _scores(words: Lexicon, question: str, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """BM25 of every text divided by the best, 0 where no word matches or the filter does not let through."""
+    scores = np.zeros(len(words))
+    limit = LEXICAL_LIMIT if allowed is None else len(words)
+    numbers, found = words.match(words.terms(question), limit)
+    scores[numbers] = found
+    return ranking.of_best(scores if allowed is None else np.where(allowed, scores, 0.0))
+
+
+def _best(scores: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
+    """Numbers of the `limit` largest scores above 0, and of all that tie with the last of them."""
+    positive = np.flatnonzero(scores > 0)
+    if len(positive) <= limit:
+        return positive
+    cut = np.partition(scores[positive], -limit)[-limit]
+    best: NDArray[np.int64] = positive[scores[positive] >= cut]
+    return best

@@ -1,0 +1,148 @@
+"""A file becomes a Document. One module per family of formats, one table from media type to reading function.
+
+A new format is one new module with a function `read(data, limits) -> Document`, and one line in FORMATS.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from qa.errors import UnreadableFile
+from qa.formats import docx, html, markdown, pdf, text
+from qa.formats.composing import check_size, without_surrogates
+from qa.formats.limits import Limits
+from qa.records import Document
+
+__all__ = ["FORMATS", "READERS", "Format", "Limits", "load", "media_type", "parse", "supported"]
+
+Reader = Callable[[bytes, Limits], Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A family of files: its name for people, its media type, the file endings it goes by (lower case, with the
+    point), the function that reads it, and the bytes it begins with where it has such."""
+
+    name: str
+    media_type: str
+    endings: tuple[str, ...]
+    read: Reader
+    signature: bytes = b""
+
+
+FORMATS = (
+    Format("text", text.MEDIA_TYPE, (".txt", ".text"), text.read),
+    Format("Markdown", markdown.MEDIA_TYPE, (".md", ".markdown"), markdown.read),
+    Format("HTML", html.MEDIA_TYPE, (".html", ".htm", ".xhtml"), html.read),
+    Format("PDF", pdf.MEDIA_TYPE, (".pdf",), pdf.read, b"%PDF-"),
+    Format("Word", docx.MEDIA_TYPE, (".docx",), docx.read, b"PK\x03\x04"),
+)
+
+READERS: Mapping[str, Reader] = MappingProxyType({f.media_type: f.read for f in FORMATS})
+
+_BY_ENDING = {ending: f for f in FORMATS for ending in f.endings}
+_BY_TYPE = {f.media_type: f for f in FORMATS}
+
+# A PDF may begin with anything, as long as its header comes within the first 1,024 bytes (readers agree on that).
+_HEAD_BYTES = 1024
+_OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
+
+
+def supported() -> tuple[str, ...]:
+    """The file endings that are read, in alphabetical order, with their points."""
+    return tuple(sorted(_BY_ENDING))
+
+
+def media_type(path: Path) -> str:
+    """What kind of file `path` is, by its ending, held against its first bytes. The file is only opened when its
+    ending is known. Raises UnreadableFile when the ending is not supported or belies the content, or as `load` does.
+    """
+    ending = path.suffix.lower()
+    if ending not in _BY_ENDING:
+        shown = ending if ending.isprintable() and len(ending) <= 12 else "strangely named"
+        kind = f"is a {shown} file, which is" if ending else "has no file ending, so its type is"
+        raise UnreadableFile(f"{kind} not supported", f"Supported are {', '.join(supported())}.")
+    found = _BY_ENDING[ending]
+    head = _read_regular(path, _HEAD_BYTES)
+    if found.signature and found.signature not in head:
+        if head.startswith(_OLD_OFFICE):
+            raise UnreadableFile(
+                f"is named {ending}, but is protected by a password or in the format of Word before 2007",
+                "Save a copy as .docx without a password.",
+            )
+        if head:
+            raise UnreadableFile(f"is named {ending}, but is not a {found.name} file", "Is it damaged, or misnamed?")
+    if not found.signature and head.startswith(b"%PDF-"):
+        return pdf.MEDIA_TYPE
+    return found.media_type
+
+
+def load(path: Path, limits: Limits) -> bytes:
+    """The whole of a regular file; anything else is never opened. Raises UnreadableFile when it is empty, larger than
+    `limits.max_file_bytes`, not a file, or may not be read."""
+    data = _read_regular(path, limits.max_file_bytes + 1)
+    if not data:
+        raise UnreadableFile("is empty")
+    if len(data) > limits.max_file_bytes:
+        raise UnreadableFile(f"is larger than {limits.max_file_bytes // 2**20:,} MiB", "Split it into smaller files.")
+    return data
+
+
+def parse(data: bytes, media_type: str, limits: Limits) -> Document:
+    """The document that `data` holds. Raises UnreadableFile, and nothing else, when it cannot be read, holds no text,
+    or goes beyond the limits."""
+    if media_type not in _BY_TYPE:
+        raise UnreadableFile(f"is of type {media_type}, which is not supported", f"Supported are {', '.join(READERS)}.")
+    name = _BY_TYPE[media_type].name
+    try:
+        document = READERS[media_type](data, limits)
+    except UnreadableFile:
+        raise
+    except MemoryError:
+        raise UnreadableFile("needs more memory than there is", "Split it into smaller files.") from None
+    except RecursionError:
+        raise UnreadableFile(f"is nested too deeply to be read as {name}") from None
+    except Exception as error:
+        raise UnreadableFile(
+            f"is damaged, or no {name} file that can be read ({type(error).__name__})",
+            "Does it open in another program? If so, save it anew from there.",
+        ) from error
+    if not document.blocks:
+        raise UnreadableFile("holds no text")
+    check_size(len(document.text), len(document.blocks), limits)
+    return replace(document, text=without_surrogates(document.text), title=without_surrogates(document.title))
+
+
+def _read_regular(path: Path, size: int) -> bytes:
+    """Up to `size` bytes from the start of a regular file, which is checked before it is opened (opening a device may
+    do something) and after (it may have been exchanged), without ever waiting for a writer."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableFile(_not_a_file(path.stat().st_mode))
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UnreadableFile("was exchanged while it was being opened", "Try again.")
+            return file.read(size)
+    except FileNotFoundError:
+        gone = "is a link to a file that is not there" if path.is_symlink() else "is no longer there"
+        raise UnreadableFile(gone) from None
+    except PermissionError:
+        raise UnreadableFile("may not be read: permission denied", "Give yourself permission to read it.") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UnreadableFile("is a link that leads back to itself") from None
+        raise UnreadableFile(f"could not be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise UnreadableFile(f"has a name that cannot be opened: {error}") from None
+
+
+def _not_a_file(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return f"is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file"

@@ -1,0 +1,26 @@
+"""How much of one file is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one file. A file beyond any of them is reported as unreadable, never cut short unseen.
+
+    `max_file_bytes`: a file is read whole into memory, and so is what it unpacks to; 256 MiB leaves room for both on
+    a laptop. `max_markup_bytes` and `max_tags`: HTML, and the XML inside office files, takes some ten times its size
+    as a tree, and up to 1 kB for each tag, however short.
+    `max_chars` counts code points of canonical text: twenty million are some forty thousand pages, and one document
+    is held in memory several times over while it is indexed. `max_blocks`: a real document has a block for every
+    fifty characters at least; a million of them already take 250 MB. `max_pages`: the longest real files have a few
+    thousand pages; a damaged or hostile one can claim millions.
+    """
+
+    max_file_bytes: int = 256 * 1024 * 1024
+    max_markup_bytes: int = 64 * 1024 * 1024
+    max_tags: int = 1_500_000
+    max_chars: int = 20_000_000
+    max_blocks: int = 1_000_000
+    max_pages: int = 20_000

@@ -1,0 +1,250 @@
+"""PDF: the canonical text is put together page by page from PDFium's lines."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from qa.errors import UnreadableFile
+from qa.formats.composing import Composition, HeadingPath, plausible_title
+from qa.formats.limits import Limits
+from qa.formats.pdf_headings import heading_levels, plain, title_place
+from qa.formats.pdf_lines import Line, lines_of
+from qa.formats.pdf_paragraphs import paragraphs_of, usual_pitch
+from qa.records import Document, Locator
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
+
+MEDIA_TYPE = "application/pdf"
+
+_DAMAGED = "Does it open in another program? If so, save it anew from there."
+_END, _END_WITHIN = b"%%EOF", 2_048
+_CUT_SHORT = "Does not end as a PDF does: it may be cut short, and some of it missing."
+_PAGE_GAP = "\n\f\n"
+_MAX_BOOKMARKS = 100_000
+# PDFium keeps global state: one thread at a time.
+_pdfium_lock = threading.Lock()
+
+# Running heads and feet stand within this part of the page's height, on this many pages.
+_MARGIN = 0.12
+_SAME_PLACE = 3.0  # points
+_REPEATED = 3
+_NUMBER = re.compile(r"\d+|\b[ivxlc]+\b", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(
+    r"[\W_]*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|von|de|/)\s*\d{1,4})?[\W_]*", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """`number` counts from 1; `label` is what is printed on the page when it is something else, else ""."""
+
+    number: int
+    label: str
+    top: float
+    bottom: float
+    lines: tuple[Line, ...]
+    is_unreadable: bool = False
+    is_picture: bool = False
+
+
+def read(data: bytes, limits: Limits) -> Document:
+    """Text in the order of the file, paragraphs put together from lines, a form feed between pages. Running heads,
+    running feet and page numbers are left out. Headings are those that the file's bookmarks name, or that stand out by
+    their size or as bold lines of their own; the title comes from the file's properties, else it is the largest text
+    of the first page."""
+    with _pdfium_lock:
+        pages, properties_title, bookmarks = _extract(data, limits)
+    if not any(page.lines for page in pages):
+        if any(page.is_unreadable for page in pages):
+            raise UnreadableFile("is damaged: none of its pages can be read", _DAMAGED)
+        raise UnreadableFile("has no text layer (is it scanned?)", "Run text recognition (OCR) over it first.")
+    if not any(line.readable for page in pages for line in page.lines):
+        raise UnreadableFile("holds text only in fonts that do not name their characters", "Run OCR over it first.")
+    document = _compose(pages, properties_title, bookmarks, limits)
+    return document if _END in data[-_END_WITHIN:] else replace(document, problems=(*document.problems, _CUT_SHORT))
+
+
+def _extract(data: bytes, limits: Limits) -> tuple[list[_Page], str, dict[tuple[int, str], int]]:
+    """All that is wanted of PDFium: pages, the title among the file's properties, and the level (from 1) of each
+    bookmark by its page number and plain name."""
+    import pypdfium2 as pdfium
+    import pypdfium2.raw as pdfium_c
+
+    log = logging.getLogger("pypdfium2")
+    if not log.handlers:  # else its warnings would be printed where no one has set up logging
+        log.addHandler(logging.NullHandler())
+    try:
+        document = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
+            raise UnreadableFile("is protected by a password", "Save a copy without one.") from None
+        raise UnreadableFile("is damaged: not a whole PDF file", _DAMAGED) from error
+    try:
+        count = len(document)
+        if count > limits.max_pages:
+            raise UnreadableFile(f"has {count:,} pages; at most {limits.max_pages:,} are read", "Split it.")
+        if not count:
+            raise UnreadableFile("is damaged: it has no pages", _DAMAGED)
+        pages = []
+        chars = 0
+        for index in range(count):
+            pages.append(_page(document, index))
+            chars += sum(len(line.text) for line in pages[-1].lines)
+            if chars > limits.max_chars:
+                raise UnreadableFile(f"holds more than {limits.max_chars:,} characters of text", "Split it.")
+        title = plausible_title(document.get_metadata_value("Title"))
+        return pages, title, _bookmarks(document)
+    finally:
+        document.close()
+
+
+def _page(document: PdfDocument, index: int) -> _Page:
+    import pypdfium2.raw as pdfium_c
+    from pypdfium2 import PdfiumError
+
+    label = document.get_page_label(index).strip()
+    label = "" if label == str(index + 1) else label
+    try:
+        page = document[index]
+    except PdfiumError:
+        return _Page(index + 1, label, 0, 0, (), is_unreadable=True)
+    try:
+        _, bottom, _, top = page.get_bbox()
+        textpage = page.get_textpage()
+        try:
+            lines = tuple(lines_of(textpage))
+        finally:
+            textpage.close()
+        is_picture = not lines and pdfium_c.FPDFPage_CountObjects(page) > 0
+        return _Page(index + 1, label, top, bottom, lines, is_picture=is_picture)
+    except PdfiumError:
+        return _Page(index + 1, label, 0, 0, (), is_unreadable=True)
+    finally:
+        page.close()
+
+
+def _bookmarks(document: PdfDocument) -> dict[tuple[int, str], int]:
+    from pypdfium2 import PdfiumError
+
+    found: dict[tuple[int, str], int] = {}
+    try:
+        for bookmark in islice(document.get_toc(), _MAX_BOOKMARKS):
+            target = bookmark.get_dest()
+            index = target.get_index() if target else None
+            if index is not None and (name := plain(bookmark.get_title())):
+                found.setdefault((index + 1, name), bookmark.level + 1)
+    except PdfiumError:
+        return {}
+    return found
+
+
+def _compose(pages: list[_Page], title: str, bookmarks: dict[tuple[int, str], int], limits: Limits) -> Document:
+    running = _running(pages)
+    kept = [
+        [
+            line
+            for place, line in enumerate(page.lines)
+            if line.readable and line.text and (page.number, place) not in running
+        ]
+        for page in pages
+    ]
+    words = {word.lower() for lines in kept for line in lines for word in _WORD.findall(line.text)}
+    pitch = usual_pitch(kept)
+    monospaced = sum(line.monospaced for lines in kept for line in lines)
+    with_code = monospaced < 0.5 * sum(map(len, kept))
+    told = [[(p, p.text(words)) for p in paragraphs_of(lines, pitch, with_code)] for lines in kept]
+    levels = heading_levels(told, bookmarks)
+    chief = title_place(told, levels, title)
+    if chief and not title:
+        title = told[chief[0]][chief[1]][1]
+
+    headings = HeadingPath()
+    composition = Composition(limits)
+    for index, page in enumerate(pages):
+        gap, before = _PAGE_GAP, ""
+        for place, (paragraph, text) in enumerate(told[index]):
+            level = levels.get((index, place), 0)
+            kind = "title" if (index, place) == chief else "heading" if level else paragraph.kind
+            marker = f"{paragraph.marker} " if paragraph.marker else ""
+            if kind != "item" and marker and not paragraph.lines[0].marker:
+                marker, text = "", marker + text  # "2. Funding" is the heading, not "Funding"
+            if before:
+                gap = "\n" if before == kind and kind in ("item", "row") else "\n\n"
+            if kind == "heading":
+                headings.leave(level)
+            composition.add(kind, text, Locator(headings.path, page.number, page.label or None), gap, marker)
+            before = kind
+            if kind == "title":
+                headings.clear()
+            elif level:
+                headings.enter(level, text)
+    return composition.document(MEDIA_TYPE, title, _problems(pages))
+
+
+def _running(pages: Sequence[_Page]) -> set[tuple[int, int]]:
+    """The lines, by page number and place on the page, that are running heads, running feet or page numbers."""
+    margins: list[tuple[_Page, list[int]]] = []  # the lines of the head from the top down, of the foot from below up
+    seen: dict[str, list[float]] = defaultdict(list)  # where on its page each such line stands
+    for page in pages:
+        within = _MARGIN * (page.top - page.bottom)
+        upright = sorted((line.base, place) for place, line in enumerate(page.lines) if not line.angle)
+        foot = [place for base, place in upright if base - page.bottom < within]
+        head = [place for base, place in reversed(upright) if page.top - base < within]
+        margins += [(page, foot), (page, head)]
+        for place in (*foot, *head):
+            seen[_pattern(page.lines[place])].append(page.lines[place].base - page.bottom)
+    for bases in seen.values():
+        bases.sort()
+    few = max(2, min(_REPEATED, (len(pages) + 1) // 2))
+    found: set[tuple[int, int]] = set()
+    for page, places in margins:
+        outermost = True
+        for place in places:  # until the first line of the page's own
+            line = page.lines[place]
+            base = line.base - page.bottom
+            bases = seen[_pattern(line)]
+            alike = bisect_right(bases, base + _SAME_PLACE) - bisect_left(bases, base - _SAME_PLACE)
+            # A page number on its own, or well apart from a head or foot that no other page here repeats.
+            parts = [line.text] if len(line.cells) != 2 else [cell.text for cell in line.cells]
+            has_number = outermost and len(page.lines) > 1 and any(map(_PAGE_NUMBER.fullmatch, parts))
+            if not has_number and alike < few:
+                break
+            found.add((page.number, place))
+            outermost = False
+    return found
+
+
+def _pattern(line: Line) -> str:
+    """The line without what changes from page to page."""
+    return plain(_NUMBER.sub("0", line.text))
+
+
+def _problems(pages: Sequence[_Page]) -> list[str]:
+    pictures = [page.number for page in pages if page.is_picture]
+    unreadable = [page.number for page in pages if page.is_unreadable]
+    signs = [page.number for page in pages if any(not line.readable for line in page.lines)]
+    problems = []
+    if pictures:
+        have = "has" if len(pictures) == 1 else "have"
+        which = _listed(pictures)
+        problems.append(f"{len(pictures)} of {len(pages)} pages {have} no text layer; not searched ({which}).")
+    if unreadable:
+        problems.append(f"{len(unreadable)} of {len(pages)} pages are damaged; not searched ({_listed(unreadable)}).")
+    if signs:
+        problems.append(f"Some text is in a font that does not name its characters; not searched ({_listed(signs)}).")
+    return problems
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:10]))
+    return ("page " if len(numbers) == 1 else "pages ") + shown + (" and others" if len(numbers) > 10 else "")

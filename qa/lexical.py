@@ -1,0 +1,122 @@
+"""Matching texts by their words: tantivy's BM25 over passages, and over sentences, whole and immutable for one commit.
+
+An index is built at one go and never changed: BM25 counts documents and lengths over all of it, and tantivy goes on
+counting deleted documents until it merges, so only a fresh index scores as if the past had not been.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa.errors import IndexUnusable
+
+ANALYSER = "en_stem"
+"""tantivy's English analyser: splits at what is no letter or digit, lower case, English stems, words to 40 bytes."""
+
+WRITER_BYTES = 64 * 2**20
+"""Memory of the writer before it starts another segment: 100,000 sentences fit in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of a question as the index knows it, and in how many texts it occurs."""
+
+    text: str
+    frequency: int
+
+
+class Lexicon:
+    """BM25 over numbered texts; numbers count from 0 in the order given."""
+
+    def __init__(self, index: Any) -> None:
+        """`index` is a tantivy.Index; see `build` and `load`."""
+        import tantivy
+
+        self._tantivy = tantivy
+        self._schema = index.schema
+        self._searcher = index.searcher()
+        self._analyser = (
+            tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+            .filter(tantivy.Filter.remove_long(40))
+            .filter(tantivy.Filter.lowercase())
+            .filter(tantivy.Filter.stemmer("english"))
+            .build()
+        )
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    @classmethod
+    def build(cls, texts: Iterable[str], folder: Path | None = None) -> Lexicon:
+        """Over `texts`, in `folder` (which is made) or in memory. The caller makes it durable and hashes it."""
+        import tantivy
+
+        if folder is not None:
+            folder.mkdir(parents=True)
+        schema = (
+            tantivy.SchemaBuilder()
+            .add_unsigned_field("number", fast=True)
+            .add_text_field("text", stored=False, tokenizer_name=ANALYSER, index_option="freq")
+            .build()
+        )
+        index = tantivy.Index(schema, path=str(folder) if folder else None)
+        writer = index.writer(WRITER_BYTES, 1)
+        for number, text in enumerate(texts):
+            document = tantivy.Document()
+            document.add_unsigned("number", number)
+            document.add_text("text", text)
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
+        index.reload()
+        return cls(index)
+
+    @classmethod
+    def load(cls, folder: Path) -> Lexicon:
+        """What `build` wrote to `folder`. Raises IndexUnusable when it is none."""
+        import tantivy
+
+        try:
+            return cls(tantivy.Index.open(str(folder)))
+        except ValueError as error:
+            raise IndexUnusable(f"The folder {folder} is not a lexical index.") from error
+
+    def terms(self, question: str) -> tuple[Term, ...]:
+        """The question's words as the index splits and stems them, each once, in order."""
+        words = dict.fromkeys(self._analyser.analyze(question))
+        return tuple(Term(word, int(self._searcher.doc_freq("text", word))) for word in words)
+
+    def rarity(self, words: Sequence[str]) -> NDArray[np.float64]:
+        """BM25's inverse document frequency of each word, 0 for one without letters or digits."""
+        weights = []
+        for word in words:
+            terms = self.terms(word)
+            weights.append(max((self._idf(term) for term in terms), default=0.0))
+        return np.array(weights)
+
+    def _idf(self, term: Term) -> float:
+        return math.log(1 + (len(self) - term.frequency + 0.5) / (term.frequency + 0.5))
+
+    def match(self, terms: Sequence[Term], limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Numbers and BM25 scores of the `limit` best texts that hold any of `terms`, in ascending order of number."""
+        query = self._tantivy.Query.boolean_query(self._clauses(terms))
+        hits = self._searcher.search(query, limit, count=False).hits if limit and len(self) else []
+        numbers = np.array(self._searcher.fast_field_values("number", [address for _, address in hits]), dtype=np.int64)
+        scores = np.array([score for score, _ in hits], dtype=np.float64)
+        order = np.argsort(numbers)
+        return numbers[order], scores[order]
+
+    def _clauses(self, terms: Sequence[Term]) -> list[tuple[Any, Any]]:
+        query = self._tantivy.Query
+        return [
+            (self._tantivy.Occur.Should, query.term_query(self._schema, "text", term.text))
+            for term in terms
+            if term.frequency
+        ]

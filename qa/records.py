@@ -1,0 +1,278 @@
+"""The nouns that pass between rooms: frozen, without behaviour beyond their own consistency.
+
+Every `start` and `end` in this package counts Unicode code points of one text, `start` inclusive and `end`
+exclusive, so that `text[start:end]` is the thing itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A run of code points `[start, end)` of one text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """Where a block stands, in the words a person would use.
+
+    `page` counts from 1; `label` is the page's printed label ("iii") where the file has one; `heading` is the path
+    of headings above the block, outermost first; `line` is the 1-based line of the source file where it begins.
+    """
+
+    heading: tuple[str, ...] = ()
+    page: int | None = None
+    label: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of a document's text that no sentence crosses: a paragraph, a heading, a list item, a table row.
+
+    `kind` is one of BLOCK_KINDS. Blocks of one document are in reading order and do not overlap; text between two
+    blocks is white space or markup and is never answered from.
+    """
+
+    kind: str
+    start: int
+    end: int
+    locator: Locator = Locator()
+
+
+BLOCK_KINDS = ("title", "heading", "paragraph", "item", "row", "code", "quote", "caption")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file as it was read: one canonical text, and the blocks that cut it up.
+
+    `title` is what the document calls itself, empty when it does not say. `problems` are sentences for people about
+    what could not be read ("2 of 5 pages have no text layer; not searched").
+    """
+
+    text: str
+    title: str
+    media_type: str
+    blocks: tuple[Block, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A run of whole sentences that are read together.
+
+    `context` is what is put in front when the passage is encoded (title and heading path); `locator` is that of the
+    passage's first block. Sentences are in order and lie within [start, end).
+    """
+
+    start: int
+    end: int
+    sentences: tuple[Span, ...]
+    context: str
+    locator: Locator
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoding:
+    """A passage as the encoder read it.
+
+    `vectors`: a unit row for each sentence, float32, shape (sentences, dimensions). `tokens`: how many tokens each
+    sentence has, int64, shape (sentences,). `codes`: the signs of the token vectors in order, eight to a byte, shape
+    (sum of tokens, dimensions / 8); empty for models whose token vectors mean nothing by themselves.
+    """
+
+    vectors: NDArray[np.float32]
+    tokens: NDArray[np.int64]
+    codes: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuestionEncoding:
+    """A question as the encoder read it.
+
+    `vector`: unit, float32, shape (dimensions,). `tokens`: unit rows of its token vectors, shape (tokens, dimensions),
+    and `words` the word that each token is a piece of; both empty for models without token vectors.
+    """
+
+    vector: NDArray[np.float32]
+    tokens: NDArray[np.float32]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A document as the library knows it.
+
+    `id` is "d_" and 16 hexadecimal digits and depends on nothing but the document's place; `path` is relative to the
+    folder that was indexed, with "/" between its parts; `sha256` is that of the file's bytes when it was read;
+    `modified_ns` is the file's modification time then, in nanoseconds since 1970.
+    """
+
+    id: str
+    path: str
+    title: str
+    media_type: str
+    sha256: str
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file that was not read, or not wholly: what, why, and what would mend it.
+
+    `kind` is "unreadable" (of a supported type, but could not be read), "unsupported" (of another type), or "partial"
+    (read, but not all of it).
+    """
+
+    path: str
+    reason: str
+    remedy: str = ""
+    kind: str = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of a passage; `citation` is the number of the citation that it is, or None for what stands around."""
+
+    text: str
+    citation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One summand of a score: what it is called, what it contributes, and a note for people."""
+
+    name: str
+    value: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A sentence of a document, verbatim, with its place.
+
+    `text == document.text[start:end]`. `prefix` and `suffix` are up to 32 code points before and after, for finding
+    the sentence again after the file was edited. `stale` is "" while the file on disk is the one that was indexed,
+    else "changed" or "missing".
+    """
+
+    number: int
+    text: str
+    start: int
+    end: int
+    score: float
+    source: Source
+    locator: Locator
+    label: str
+    prefix: str
+    suffix: str
+    stale: str = ""
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPassage:
+    """A passage of an answer: its text cut into segments, those that are cited numbered."""
+
+    rank: int
+    score: float
+    source: Source
+    locator: Locator
+    label: str
+    start: int
+    end: int
+    segments: tuple[Segment, ...]
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """Which state of which index an answer comes from."""
+
+    commit: int
+    documents: int
+    sentences: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the documents say to a question, or that they do not.
+
+    `citations` are best first, numbered from 1 in the order shown; `passages` are best first. `confidence` is in
+    [0, 1] and follows from `evidence`. When `answered` is false the passages are merely the nearest. `total` counts
+    the passages that could be paged through with `offset` and `limit`.
+    """
+
+    query: str
+    answered: bool
+    confidence: float
+    citations: tuple[Citation, ...]
+    passages: tuple[ShownPassage, ...]
+    total: int
+    limit: int
+    offset: int
+    took_ms: float
+    index: IndexState
+    evidence: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which documents may answer. An empty filter lets all through.
+
+    `type` is a media type ("application/pdf") or a file ending ("pdf"); `path` a glob over `Source.path`, where `*`
+    also matches "/"; `after` a time in nanoseconds since 1970: only files modified at or after it.
+    """
+
+    type: str = ""
+    path: str = ""
+    after_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An embedding model exported to graphs that onnxruntime runs. Made and checked by `models`, run by `encoder`.
+
+    `fingerprint` stands for weights, tokenizer and way of encoding: vectors compare only where it is equal. `way` is
+    "tokens" (a sentence's vector is the mean of its token vectors from the pass over its passage) or "sentences" (each
+    sentence is encoded after its context, and the graph itself pools). `window` is the number of tokens in one pass,
+    special tokens included. `question` and `passage` are the files of the two graphs.
+    """
+
+    name: str
+    fingerprint: str
+    way: str
+    window: int
+    dimensions: int
+    question: Path
+    passage: Path
+    tokenizer: Path
+    question_prompt: str = ""
+    passage_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one run of indexing did. Counts of documents, but for `encoded` and `kept`, which count passages."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    encoded: int = 0
+    kept: int = 0
+    problems: tuple[Problem, ...] = field(default=())

@@ -1,0 +1,93 @@
+"""One frozen set of settings: flags over environment over `qa.toml` over defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from qa.errors import UsageError
+
+FILE = "qa.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`index`: the folder of the index. `model`: name or path of the embedding model. `cache`: the folder where
+    exported models are kept. `threads`: texts encoded side by side, 0 for one a core. `min_confidence`: an answer
+    below it is "the documents do not say". `fetch_model`: whether a model that is not on this machine may be
+    downloaded."""
+
+    index: Path = Path("index")
+    model: str = "all-MiniLM-L6-v2"
+    cache: Path | None = None
+    threads: int = 0
+    min_confidence: float = 0.35
+    fetch_model: bool = False
+
+    @property
+    def model_cache(self) -> Path:
+        """Where exported models are kept: as set, else the user's cache folder."""
+        if self.cache is not None:
+            return self.cache
+        from platformdirs import user_cache_path
+
+        return user_cache_path("qa", appauthor=False) / "models"
+
+
+def settle(
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str] = os.environ,
+    file: Path = Path(FILE),
+) -> Settings:
+    """The settings in force. Flags that are None were not given; environment variables are named QA_INDEX and so on.
+
+    Raises UsageError for a value that does not fit its setting, naming where it came from.
+    """
+    settings = Settings()
+    for origin, given in (
+        (str(file), _from_file(file)),
+        ("the environment", _from_environment(environment)),
+        ("the command line", {key: value for key, value in flags.items() if value is not None}),
+    ):
+        known = {field.name: field for field in fields(Settings)}
+        for name, value in given.items():
+            if name not in known:
+                raise UsageError(f"There is no setting {name!r}, given in {origin}.", f"Settings: {', '.join(known)}.")
+            settings = replace(settings, **{name: _fitted(name, value, origin)})
+    return settings
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The settings in {file} cannot be read ({error}).", "Mend it, or move it away.") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    names = {f"QA_{field.name.upper()}": field.name for field in fields(Settings)}
+    return {names[key]: value for key, value in environment.items() if key in names and value}
+
+
+def _fitted(name: str, value: Any, origin: str) -> Any:
+    """`value` in the type of the setting `name`."""
+    try:
+        if name in ("index", "cache") and isinstance(value, (str, Path)) and str(value) and "\0" not in str(value):
+            return Path(value)
+        if name == "threads" and 0 <= int(value) == float(value) <= 1024:
+            return int(value)
+        if name == "min_confidence" and 0 <= float(value) <= 1:
+            return float(value)
+        if name == "fetch_model":
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
+        if name == "model" and isinstance(value, (str, Path)) and str(value).strip():
+            return str(value)
+    except (TypeError, ValueError, KeyError, OverflowError):
+        pass
+    raise UsageError(f"The setting {name} cannot be {value!r}, given in {origin}.", "See `qa --help` for its range.")

@@ -1,0 +1,188 @@
+"""What a question is asked of: the derived indexes of one commit, and which place in which document each row is.
+
+A snapshot is made whole from the library and never changed. On disk it is a folder named after its commit, written
+beside the old one and renamed into place, with a manifest of hashes: it is there and right, or it is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa.errors import IndexUnusable
+from qa.interaction import Tokens
+from qa.lexical import Lexicon
+from qa.library import Library
+from qa.records import Encoding, Source
+from qa.vectors import Vectors
+
+FOLDER = "derived"
+
+FORMAT = 1
+"""Number of this layout. A snapshot of another number is made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Passages and sentences are numbered from 0, by document in the order of `sources`, then by place.
+
+    `document[p]` is the position in `sources` of passage p; `first[p]:first[p + 1]` are its sentences; `spans[s]` are
+    start and end of sentence s in code points of its document's text.
+    """
+
+    birth: str
+    commit: int
+    sources: tuple[Source, ...]
+    document: NDArray[np.int64]
+    first: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    vectors: Vectors
+    tokens: Tokens
+    passage_words: Lexicon
+    sentence_words: Lexicon
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """The passage of each sentence, shape (sentences,)."""
+        return np.repeat(np.arange(len(self.document)), np.diff(self.first))
+
+
+def build(library: Library, folder: Path | None = None) -> Snapshot:
+    """From the library as it stands: nothing is read from the documents' files and nothing encoded. With `folder`,
+    its files are written there; without, it lives in memory."""
+    with library.reading():
+        sources = library.sources()
+        number = {source.id: position for position, source in enumerate(sources)}
+        document: list[int] = []
+        counts: list[int] = []
+        spans: list[tuple[int, int]] = []
+        encodings: list[Encoding] = []
+        texts: list[str] = []
+        sentences: list[str] = []
+        for identity, text, passage, encoding in library.passages():
+            document.append(number[identity])
+            counts.append(len(passage.sentences))
+            spans.extend((span.start, span.end) for span in passage.sentences)
+            encodings.append(encoding)
+            texts.append(f"{passage.context}\n{text[passage.start : passage.end]}")
+            sentences.extend(text[span.start : span.end] for span in passage.sentences)
+        snapshot = Snapshot(
+            birth=library.birth,
+            commit=library.commit,
+            sources=sources,
+            document=np.array(document, dtype=np.int64),
+            first=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
+            spans=np.array(spans, dtype=np.int64).reshape(-1, 2),
+            vectors=Vectors.build((held.vectors for held in encodings), library.maker.dimensions),
+            tokens=Tokens.build(((held.codes, held.tokens) for held in encodings), library.maker.dimensions),
+            passage_words=Lexicon.build(texts, folder / "passages" if folder else None),
+            sentence_words=Lexicon.build(sentences, folder / "sentences" if folder else None),
+        )
+    if folder is not None:
+        snapshot.vectors.save(folder)
+        snapshot.tokens.save(folder)
+        np.savez(folder / "places.npz", document=snapshot.document, first=snapshot.first, spans=snapshot.spans)
+    return snapshot
+
+
+def write(library: Library) -> Snapshot:
+    """Make the snapshot of the library's commit on disk, whole or not at all, and drop those of earlier commits."""
+    shelf = library.folder / FOLDER
+    shelf.mkdir(exist_ok=True)
+    for left in shelf.glob(".new-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=".new-", dir=shelf))
+    try:
+        snapshot = build(library, work)
+        _share(work, library.folder)
+        files = {path.relative_to(work).as_posix(): _sha256(path) for path in _files(work)}
+        manifest = {"format": FORMAT, "birth": snapshot.birth, "commit": snapshot.commit, "files": files}
+        (work / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+        for path in _files(work):
+            _sync(path)
+        _sync(work)
+        target = shelf / str(snapshot.commit)
+        if target.exists():  # damaged, else it would have been loaded
+            shutil.rmtree(target)
+        work.replace(target)
+        _sync(shelf)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    for old in shelf.iterdir():
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
+    return snapshot
+
+
+def load(library: Library) -> Snapshot | None:
+    """The snapshot on disk of the library's commit, every file checked by its hash; None when it is missing, of
+    another commit or layout, or damaged. Inside `library.reading()`, so that library and snapshot are one state.
+    Raises IndexUnusable when the library itself is damaged."""
+    commit, birth, dimensions, sources = library.commit, library.birth, library.maker.dimensions, library.sources()
+    folder = library.folder / FOLDER / str(commit)
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        if (manifest["format"], manifest["birth"], manifest["commit"]) != (FORMAT, birth, commit):
+            return None
+        if any(_sha256(folder / name) != mark for name, mark in manifest["files"].items()):
+            return None
+        with np.load(folder / "places.npz", allow_pickle=False) as places:
+            return Snapshot(
+                birth=birth,
+                commit=commit,
+                sources=sources,
+                document=places["document"],
+                first=places["first"],
+                spans=places["spans"],
+                vectors=Vectors.load(folder, dimensions),
+                tokens=Tokens.load(folder, dimensions),
+                passage_words=_lexicon(folder / "passages"),
+                sentence_words=_lexicon(folder / "sentences"),
+            )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexUnusable):
+        return None
+
+
+def _lexicon(folder: Path) -> Lexicon:
+    """tantivy opens nothing without a lock file beside it: what lies where none can be made is opened as a copy."""
+    if os.access(folder, os.W_OK):
+        return Lexicon.load(folder)
+    with tempfile.TemporaryDirectory(prefix="qa-") as copy:
+        for path in _files(folder):
+            shutil.copyfile(path, Path(copy, path.name))
+        return Lexicon.load(Path(copy))
+
+
+def _share(work: Path, like: Path) -> None:
+    """Let whoever may read the index folder read what temporary-file functions made for its owner alone."""
+    mode = stat.S_IMODE(like.stat().st_mode)
+    for path in (work, *work.rglob("*")):
+        path.chmod(mode if path.is_dir() else mode & 0o666)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith(".lock"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

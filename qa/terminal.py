@@ -1,0 +1,211 @@
+"""Answers, reports and progress as text for eyes on a terminal, and as lines for pipes.
+
+Text of documents and file names is shown without control characters: one of those files could hold escape sequences.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from qa.records import Answer, Citation, IndexReport, Part, Problem, ShownPassage
+
+if TYPE_CHECKING:
+    from qa.indexing import Progress
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|[\u202a-\u202e\u2066-\u2069]")
+
+SECONDS_BETWEEN_LINES = 10.0
+"""How often progress is told where stderr is no terminal."""
+
+
+def plain(text: str) -> str:
+    """`text` without what a terminal would obey; line breaks and tabs stay."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def escaped(json_text: str) -> str:
+    """JSON with what a terminal would obey written as \\uXXXX; it means what it meant."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
+
+
+def one_line(text: str) -> str:
+    """`text` with every run of white space as one space."""
+    return plain(" ".join(text.split()))
+
+
+def lines(answer: Answer) -> Iterator[str]:
+    """Each citation as `path:place:sentence`, best first; nothing when the documents do not say."""
+    if answer.answered:
+        for citation in answer.citations:
+            yield f"{one_line(citation.source.path)}:{_place(citation)}:{one_line(citation.text)}"
+
+
+def stale(answer: Answer) -> Iterator[str]:
+    """A line for each cited file that is no longer the one that was indexed."""
+    cited = answer.citations if answer.answered else ()
+    for path, how in dict.fromkeys((citation.source.path, citation.stale) for citation in cited if citation.stale):
+        yield one_line(f"{path}: {how} since it was indexed; qa index brings the index up to date.")
+
+
+def _place(cited: Citation | ShownPassage) -> str:
+    """Where in its file something stands: "p. iii", "Funding", "line 12"; empty where that is not known."""
+    return one_line(cited.label.removeprefix(PurePosixPath(cited.source.path).name).removeprefix(", "))
+
+
+def show(answer: Answer, *, explain: bool = False) -> None:
+    """Print an answer on a terminal: the answering sentence, then the passages with what is cited marked in them."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, soft_wrap=False)
+    searched = f"{answer.index.documents:,} documents, {answer.index.sentences:,} sentences, {answer.took_ms:.0f} ms"
+    if answer.answered:
+        best = answer.citations[0]
+        console.print(Text(one_line(best.text), style="bold"))
+        console.print(
+            Text(f"  [{best.number}] {one_line(best.label)}, confidence {answer.confidence:.0%}", style="dim")
+        )
+        console.print(Text(f"\nSources ({searched})", style="dim"))
+    else:
+        console.print(Text("The documents do not say.", style="bold"))
+        console.print(Text(f"Confidence {answer.confidence:.0%}; searched {searched}", style="dim"))
+        if answer.passages:
+            console.print(Text("\nNearest passages, which may not answer:", style="dim"))
+    by_number = {citation.number: citation for citation in answer.citations}
+    for passage in answer.passages:
+        cited = [by_number[s.citation] for s in passage.segments if s.citation is not None]
+        stale = next((f" (file {citation.stale} since it was indexed)" for citation in cited if citation.stale), "")
+        console.print()
+        console.print(Text(f"{passage.rank}. {one_line(passage.source.path)}", style="cyan"), end="")
+        place = _place(passage)
+        console.print(Text(f"{', ' if place else ''}{place}", style="cyan"), end="")
+        console.print(Text(stale, style="yellow"))
+        body = Text()
+        for segment in passage.segments:
+            if segment.citation is None:
+                body.append(re.sub(r"\s+", " ", plain(segment.text)))
+            else:
+                body.append(one_line(segment.text), style="bold underline")
+                body.append(f" [{segment.citation}]", style="green")
+        console.print(Padding(body, (0, 0, 0, 3)))
+        if explain:
+            console.print(Padding(Text(_sum(passage.score, passage.parts), style="dim"), (0, 0, 0, 3)))
+            for citation in cited:
+                told = f"[{citation.number}] {_sum(citation.score, citation.parts)}"
+                console.print(Padding(Text(told, style="dim"), (0, 0, 0, 3)))
+
+
+def _sum(score: float, parts: Sequence[Part]) -> str:
+    return f"{score:.4f} = " + " + ".join(f"{part.value:.4f} {part.name} ({part.note})" for part in parts)
+
+
+def summary(report: IndexReport, index: Any) -> str:
+    """One paragraph on what a run of indexing did."""
+    unread = sum(problem.kind == "unreadable" for problem in report.problems)
+    other = sum(problem.kind == "unsupported" for problem in report.problems)
+    said = [
+        f"{report.added:,} added, {report.changed:,} changed",
+        f"{report.removed:,} removed, {report.unchanged:,} unchanged",
+        f"{report.encoded:,} passages encoded, {report.kept:,} taken over",
+    ]
+    if unread:
+        said.append(f"{unread:,} {'file' if unread == 1 else 'files'} could not be read")
+    if other:
+        said.append(f"{other:,} of another type")
+    return f"Index {plain(str(index))}: " + "; ".join(said) + "."
+
+
+def problems(found: Sequence[Problem]) -> Iterator[str]:
+    """A line for each file that could not be read, and one for all of each ending that is not supported."""
+    endings: dict[str, list[Problem]] = {}
+    for problem in found:
+        if problem.kind == "unsupported":
+            endings.setdefault(problem.path.rpartition("/")[2].rpartition(".")[2].lower(), []).append(problem)
+        else:
+            yield _problem(problem)
+    for group in endings.values():
+        if len(group) <= 3:
+            yield from map(_problem, group)
+        else:
+            first = group[0]
+            yield one_line(f"{first.path} and {len(group) - 1:,} more: {first.reason}. {first.remedy}".strip())
+
+
+def _problem(problem: Problem) -> str:
+    return one_line(f"{problem.path}: {problem.reason}. {problem.remedy}".strip())
+
+
+def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
+    """What `Engine.status` told, for people."""
+    if not only_problems:
+        for name in ("index", "documents", "passages", "sentences", "model", "encoding", "splitter", "commit"):
+            value = state[name]
+            yield f"{name:12s} {value:,}" if isinstance(value, int) else f"{name:12s} {one_line(str(value))}"
+        for root in state["roots"]:
+            yield f"{'folder':12s} {one_line(root)}"
+        yield f"{'problems':12s} {len(state['problems'])}"
+    for problem in state["problems"]:
+        yield ("" if only_problems else "  ") + _problem(Problem(**problem))
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[Progress], None]]:
+    """How far indexing is, on stderr: a bar with an estimate on a terminal, else a line every ten seconds."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[passages]:,} passages"),
+        )
+        file = TextColumn("{task.description}", markup=False)
+        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), file)
+        with Bar(*columns, *times, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("", total=None, passages=0)
+
+            def move(now: Progress) -> None:
+                name = one_line(now.file)[-40:]
+                bar.update(
+                    task, total=now.total_bytes or 1, completed=now.done_bytes, description=name, passages=now.passages
+                )
+
+            yield move
+        return
+    began = told = 0.0
+
+    def tell(now: Progress) -> None:
+        nonlocal began, told
+        if not began:  # preparing a model may have taken a while, and says nothing of how fast reading will be
+            began = told = time.monotonic()
+        if time.monotonic() - told < SECONDS_BETWEEN_LINES:
+            return
+        told = time.monotonic()
+        share = now.done_bytes / (now.total_bytes or 1)
+        left = f", about {(told - began) / share * (1 - share):.0f} s left" if share > 0 else ""
+        print(f"{share:4.0%}, {now.passages:,} passages{left}: {one_line(now.file)}", file=sys.stderr, flush=True)
+
+    yield tell
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar with an estimate on stderr where it is a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(*Bar.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)

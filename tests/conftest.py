@@ -1,0 +1,88 @@
+"""What many tests share: the default model and a small one, both real, each exported once for a run.
+
+Exports are kept in the folder that the environment variable QA_CACHE names, over many runs, else in a folder of this
+run that all of its processes share.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import small_model as small
+from hypothesis import settings as hypothesis_settings
+
+from qa import models
+from qa.encoder import Encoder
+from qa.records import Model
+from qa.settings import Settings
+
+# A deadline would measure what else runs on the machine; examples that failed once are not kept between runs.
+hypothesis_settings.register_profile("qa", deadline=None, database=None)
+hypothesis_settings.load_profile("qa")
+
+
+@pytest.fixture(scope="session")
+def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of exported models."""
+    if os.environ.get("QA_CACHE"):
+        folder = Path(os.environ["QA_CACHE"]).resolve()
+    else:
+        base = tmp_path_factory.getbasetemp()
+        folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Only one process of the run at a time: the others wait, then find what it made."""
+    with (folder / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def model(model_cache: Path) -> Model:
+    """The default model, exported."""
+    with _alone(model_cache):
+        return models.exported(models.DEFAULT, model_cache)
+
+
+@pytest.fixture(scope="session")
+def encoder(model: Model) -> Encoder:
+    """The default model, ready to encode."""
+    return Encoder(model)
+
+
+@pytest.fixture(scope="session")
+def small_model(model_cache: Path) -> str:
+    """The path of a real model of two layers and 64 dimensions, for `Settings(model=...)`; already exported."""
+    with _alone(model_cache):
+        folder = model_cache / f"small-{small.recipe()}"
+        if not (folder / "made").exists():
+            small.make(folder)
+            (folder / "made").touch()
+        models.exported(str(folder / "model"), model_cache)
+    return str(folder / "model")
+
+
+@pytest.fixture(scope="session")
+def small_encoder(small_model: str, model_cache: Path) -> Encoder:
+    """The small model, ready to encode."""
+    return Encoder(models.exported(small_model, model_cache))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, small_model: str, model_cache: Path) -> Callable[..., Settings]:
+    """Makes settings for an index in a folder of the test's own, with the small model; fields can be given."""
+
+    def make(**given: Any) -> Settings:
+        return Settings(**{"index": tmp_path / "index", "model": small_model, "cache": model_cache, **given})
+
+    return make

@@ -1,0 +1,730 @@
+"""The commands, from outside: what they print and where, how they end, and that they never end in a traceback."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from qa import cli, evaluation, indexing, library, terminal
+from qa.engine import Engine
+from qa.errors import IndexMissing, IndexUnusable
+from qa.settings import Settings
+from qa.web import create_app
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+FERRY = "When does the ferry to Ushant sail?"
+SAILS = "The ferry to Ushant sails at nine."
+KEEPER = "Who keeps the lighthouse lamp?"
+HOSTILE_NAME = "evil\x1b]2;owned\x07\u009b2J \u202eno.txt"
+HOSTILE_TEXT = (
+    "The harbour master writes everything down.\n\n"
+    "The \x1b]2;owned\x07 lighthouse lamp \u009b2J is kept by \u202e Hervé \x1b[2J of the island 🦀.\n\n"
+    + "Nobody has asked him about it for years and years, which suits him well enough. "
+    * 6
+)
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What is never printed, but for colours, a tab, and the ends of lines."""
+
+COMMANDS: dict[str, click.Command] = {"ask": cli.ask, "qa": cli.qa, **cli.qa.commands}
+Shelf = dict[str, str]
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def variables(model_cache: Path, small_model: str) -> Shelf:
+    """The environment of every command here: the small model, and no setting of whoever runs the tests."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("QA_")}
+    return {**kept, "QA_MODEL": small_model, "QA_CACHE": str(model_cache), "COLUMNS": "120", "TERM": "xterm-256color"}
+
+
+@pytest.fixture(scope="session")
+def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what can be read, what is hostile, what is damaged and what is of another type."""
+    folder = write(
+        tmp_path_factory.mktemp("shelf") / "docs",
+        {
+            "ferry.md": f"# Ferries\n\n## Timetable\n\n{SAILS} It is blue. Dogs go free.\n\n## Fares\n\nTen crowns.\n",
+            "notes/harbour, old.txt": "The old harbour cost nine million crowns. It was finished in 1911.\n",
+            "page.html": "<title>Bridges</title><h1>Bridges</h1><h2>Opening</h2><p>The bridge opened in May.</p>",
+            "empty.txt": "",
+            "damaged.pdf": "%PDF-1.7 and no more",
+            "archive.zip": "PK",
+            **{f"picture {number}.png": "not looked at" for number in range(4)},
+        },
+    )
+    (folder / HOSTILE_NAME).write_text(HOSTILE_TEXT, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shelf(docs: Path, variables: Shelf) -> Shelf:
+    """The environment with an index of `docs` in QA_INDEX, for tests that change neither."""
+    made = Settings(index=docs.parent / "index", model=variables["QA_MODEL"], cache=Path(variables["QA_CACHE"]))
+    indexing.index([docs], made)
+    return {**variables, "QA_INDEX": str(made.index)}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which the commands are run."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def invoke(name: str, environment: Shelf, *arguments: object) -> Result:
+    """A command in this process, its settings from `environment` alone."""
+    command = cli.ask if name == "ask" else cli.qa
+    clean: dict[str, str | None] = {key: None for key in os.environ if key.startswith("QA_")}
+    words = [*([] if name in ("ask", "qa") else [name]), *map(str, arguments)]
+    result = CliRunner().invoke(command, words, env={**clean, **environment})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def run(words: Sequence[object], environment: Shelf, **options: Any) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, `ask` or `qa` by its installed script."""
+    command = [str(SCRIPTS / str(words[0])), *map(str, words[1:])]
+    done = subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        **{"encoding": "utf-8", **options},
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def shell(line: str, environment: Shelf) -> subprocess.CompletedProcess[str]:
+    """A line of bash with `ask` and `qa` on the path."""
+    path = f"{SCRIPTS}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", line], env={**environment, "PATH": path}, capture_output=True, text=True, timeout=120
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+def on_terminal(words: Sequence[object], environment: Shelf) -> tuple[int, str]:
+    """Exit code, and all that a command shows whose stdout and stderr are a terminal."""
+    ours, theirs = pty.openpty()
+    command = [str(SCRIPTS / str(words[0])), *map(str, words[1:])]
+    process = subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 65_536)
+        except OSError:  # how Linux says that the other end was closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    text = shown.decode("utf-8")
+    assert "Traceback" not in text
+    return process.wait(), text
+
+
+# ------------------------------------------------------------------------------------------------------- exit codes
+
+
+def test_an_answer_ends_with_0_and_none_with_1(shelf: Shelf) -> None:
+    assert run(["ask", "--min-confidence", 0, *FERRY.split()], shelf).returncode == 0
+    silent = run(["ask", "--min-confidence", 1, FERRY], shelf)
+    assert (silent.returncode, silent.stdout) == (1, "")
+
+
+def test_a_missing_index_ends_with_2_and_names_the_command_that_makes_it(variables: Shelf, here: Path) -> None:
+    for name, words in (("ask", [FERRY]), ("index", []), ("serve", []), ("status", [])):
+        result = invoke(name, variables, *words, "--index", here / "none")
+        assert result.exit_code == 2
+        assert result.stderr == (
+            f"Error: There is no index in {here}/none. Make one: qa index FOLDER --index {here}/none\n"
+        )
+        assert result.stdout == ""
+    assert not list(here.iterdir())
+
+
+def test_an_index_that_is_being_written_ends_with_75(variables: Shelf, here: Path) -> None:
+    write(here, {"docs/a.txt": "A cat sat."})
+    (here / "index").mkdir()
+    with (here / "index" / indexing.LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = invoke("index", variables, "docs")
+    assert result.exit_code == 75
+    assert "Another process is writing" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ask"],
+        ["ask", ""],
+        ["ask", "?!?"],
+        ["ask", "x" * 100_000],
+        ["ask", "caf\udce9"],
+        ["ask", FERRY, "--limit", "0"],
+        ["ask", FERRY, "--limit", "51"],
+        ["ask", FERRY, "--min-confidence", "2"],
+        ["ask", FERRY, "--min-confidence", "nan"],
+        ["ask", FERRY, "--after", "2017-02-30"],
+        ["ask", FERRY, "--after", "yesterday"],
+        ["ask", FERRY, "--path", "x" * 1000],
+        ["ask", FERRY, "--nonsense"],
+        ["ask", FERRY, "--model", ""],
+        ["ask", FERRY, "--index", "ferry\n\x1b[2J"],
+        ["qa"],
+        ["qa", "nonsense"],
+        ["index", "no/such/folder"],
+        ["index", "--threads", "-1"],
+        ["serve", "--port", "65536"],
+        ["serve", "--host", "no.such.host.invalid"],
+        ["serve", "--host", "999.1.1.1"],
+        ["status", "extra"],
+        ["eval"],
+        ["eval", "no/such/folder"],
+        ["eval", "."],
+    ],
+)
+def test_a_wrong_command_ends_with_2_and_says_why(words: list[str], shelf: Shelf, here: Path) -> None:
+    result = invoke(words[0], shelf, *words[1:])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr) > 20
+    assert not OBEYED.search(result.stderr)
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("THREADS", "many"), ("MIN_CONFIDENCE", "1.5"), ("FETCH_MODEL", "perhaps"), ("MODEL", " "), ("MODEL", "no-such")],
+)
+def test_a_wrong_setting_of_the_environment_ends_with_2_and_is_named(
+    name: str, value: str, variables: Shelf, here: Path
+) -> None:
+    write(here, {"docs/a.txt": "A cat sat."})
+    result = invoke("index", {**variables, f"QA_{name}": value}, "docs")
+    assert result.exit_code == 2
+    assert name.lower() in result.stderr
+    assert value in result.stderr
+
+
+@pytest.mark.parametrize("index", ["file/index", "/dev/null", "/dev/null/index", "/proc/index"])
+def test_an_index_that_cannot_be_written_ends_with_2(index: str, variables: Shelf, here: Path) -> None:
+    write(here, {"docs/a.txt": "A cat sat.", "file": ""})
+    result = invoke("index", variables, "docs", "--index", index)
+    assert result.exit_code == 2
+    assert index in result.stderr
+
+
+# ----------------------------------------------------------------------------------------------- the answer, as data
+
+
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [
+        ([], {}),
+        (["-n", "1"], {"limit": "1"}),
+        (["--explain", "--type", "md"], {"explain": "true", "type": "md"}),
+        (["--path", "notes/*", "--after", "2001-01-01"], {"path": "notes/*", "after": "2001-01-01"}),
+        (["--after", "2200-01-01"], {"after": "2200-01-01"}),
+    ],
+)
+@pytest.mark.parametrize("question", [FERRY, KEEPER, "Qu'est-ce qui a coûté neuf millions?"])
+def test_json_is_what_the_endpoint_gives(question: str, words: list[str], fields: Shelf, shelf: Shelf) -> None:
+    said = json.loads(invoke("ask", shelf, "--json", *words, question).stdout)
+    engine = Engine.open(Settings(index=Path(shelf["QA_INDEX"]), cache=Path(shelf["QA_CACHE"])))
+    client = create_app(engine).test_client()
+    got = client.get("/api/v1/query", query_string={"limit": "5", **fields, "q": question}).get_json()
+    engine.close()
+    assert said.pop("took_ms") >= 0
+    got.pop("took_ms")
+    assert said == got
+
+
+def test_the_json_of_a_process_is_what_a_served_page_gives(shelf: Shelf) -> None:
+    server = subprocess.Popen(
+        [SCRIPTS / "qa", "serve", "--port", "0"],
+        env=shelf,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
+    )
+    try:
+        assert server.stderr is not None
+        said = server.stderr.readline()
+        found = re.fullmatch(r"Serving http://(127\.0\.0\.1:\d+)/ \(Ctrl-C ends it\)\n", said)
+        assert found, said
+        connection = HTTPConnection(found[1], timeout=30)
+        connection.request("GET", f"/api/v1/query?{urlencode({'q': FERRY, 'limit': 5})}")
+        got = json.loads(connection.getresponse().read())
+        connection.close()
+        server.send_signal(signal.SIGINT)
+        output, errors = server.communicate(timeout=30)
+        assert (server.returncode, output, errors) == (0, "", "")
+    finally:
+        server.kill()
+    printed = json.loads(run(["ask", "--json", FERRY], shelf).stdout)
+    assert {**printed, "took_ms": 0} == {**got, "took_ms": 0}
+
+
+def test_a_pipe_gets_a_line_for_each_citation(shelf: Shelf) -> None:
+    answer = json.loads(invoke("ask", shelf, "--json", "--min-confidence", 0, FERRY).stdout)
+    lines = run(["ask", "--min-confidence", 0, FERRY], shelf).stdout.splitlines()
+    assert len(lines) == len(answer["citations"]) > 2
+    places = {"ferry.md": "Timetable", "notes/harbour, old.txt": "line 1", "page.html": "Opening"}
+    plain = 0
+    for line, citation in zip(lines, answer["citations"], strict=True):
+        path = citation["document"]["path"]
+        if path in places and citation["text"] != "Ten crowns.":
+            assert line == f"{path}:{places[path]}:{citation['text']}"
+            plain += 1
+    assert lines[0] == f"ferry.md:Timetable:{SAILS}"
+    assert plain > 2
+
+
+def test_a_pipe_is_told_of_files_that_changed(docs: Path, variables: Shelf, here: Path) -> None:
+    shutil.copytree(docs, here / "docs")
+    invoke("index", variables, "docs")
+    write(here, {"docs/ferry.md": "# Ferries\n\nThe ferry is gone."})
+    (here / "docs" / "page.html").unlink()
+    result = invoke("ask", variables, "--min-confidence", 0, FERRY)
+    assert SAILS in result.stdout
+    assert result.stderr.count("ferry.md: changed since it was indexed; qa index brings the index up to date.\n") == 1
+    assert result.stderr.count("page.html: missing since it was indexed") == 1
+    assert len(result.stderr.splitlines()) == 2
+
+
+# ----------------------------------------------------------------------------------------------- the answer, for eyes
+
+
+def test_a_terminal_shows_the_answer_in_bold_and_its_sources_numbered(shelf: Shelf) -> None:
+    code, shown = on_terminal(["ask", "--min-confidence", 0, FERRY], shelf)
+    assert code == 0
+    assert f"\x1b[1m{SAILS}\x1b[0m" in shown.splitlines()[0]
+    plain = COLOURS.sub("", shown)
+    assert "[1] ferry.md, Timetable, confidence" in plain
+    assert re.search(r"Sources \(4 documents, \d+ sentences, \d+ ms\)", plain)
+    numbers = re.findall(r"^(\d)\. (.+?)\r?$", plain, re.MULTILINE)
+    assert [number for number, _ in numbers] == ["1", "2", "3", "4", "5"][: len(numbers)]
+    assert numbers[0][1] == "ferry.md, Timetable"
+    assert {"notes/harbour, old.txt, line 1", "page.html, Opening"} <= {place for _, place in numbers}
+    assert re.search(rf"\x1b\[1;4m{re.escape(SAILS)}\x1b\[0m\x1b\[32m \[1\]", shown)
+
+
+def test_a_terminal_is_told_that_the_documents_do_not_say(shelf: Shelf) -> None:
+    code, shown = on_terminal(["ask", "--min-confidence", 1, "--explain", FERRY], shelf)
+    plain = COLOURS.sub("", shown)
+    assert code == 1
+    assert plain.startswith("The documents do not say.")
+    assert "Nearest passages, which may not answer:" in plain
+    assert "1. ferry.md, Timetable" in plain
+    assert re.search(r"\d\.\d{4} = .*\d\.\d{4} \w+", plain)
+
+
+def test_nothing_that_a_terminal_obeys_gets_out_of_a_document_or_a_name(
+    shelf: Shelf, variables: Shelf, docs: Path, here: Path
+) -> None:
+    asked = [KEEPER, "--path", "evil*", "--min-confidence", 0]
+    shown = [on_terminal(["ask", *asked], shelf)[1], on_terminal(["ask", *asked, "--json"], shelf)[1]]
+    assert all("Hervé" in text for text in shown)
+    shown += [invoke("ask", shelf, *asked).stdout, invoke("ask", shelf, *asked, "--json").stdout]
+    (here / "docs").mkdir()
+    (here / "docs" / HOSTILE_NAME).write_text(HOSTILE_TEXT, "utf-8")
+    for name in ("empty\x1b[2J.txt", "picture\u009b2J.png", "no\nline.zip", "x\\[b].txt"):
+        (here / "docs" / name).write_text("", "utf-8")
+    made = invoke("index", variables, "docs")
+    shown += [made.stdout, made.stderr, invoke("index", variables, "--json").stdout]
+    (here / "docs" / HOSTILE_NAME).touch()
+    (here / "docs" / HOSTILE_NAME).write_text("The lighthouse lamp is kept by nobody.", "utf-8")
+    stale = invoke("ask", variables, KEEPER, "--min-confidence", 0)
+    assert "changed since" in stale.stderr
+    shown += [stale.stderr, invoke("status", variables).stdout, invoke("status", variables, "--json").stdout]
+    for text in shown:
+        assert not OBEYED.search(COLOURS.sub("", text))
+        assert "\x1b[2J" not in text
+
+
+def test_the_bar_on_a_terminal_shows_names_and_nothing_that_they_hold(variables: Shelf, here: Path) -> None:
+    folder = "x\\["
+    names = ["evil\x1b]2;owned\x07.txt", f"{folder}/b].txt", "[red]r.txt"]
+    write(here / "docs", {name: f"The cat number {number} sat on the mat." for number, name in enumerate(names)})
+    code, shown = on_terminal(["qa", "index", here / "docs", "--index", here / "index"], variables)
+    assert code == 0
+    moves = re.compile(r"\x1b\[(?:[0-9;]*m|2K|\?25[lh]|1A)")  # colours, and what the bar draws itself with
+    plain = moves.sub("", shown)
+    assert not OBEYED.search(plain)
+    assert "[red]r.txt" in plain
+    assert "3 added" in plain
+
+
+# ------------------------------------------------------------------------------------------------- pipes and accidents
+
+
+def test_a_reader_that_goes_away_is_no_error_to_speak_of(shelf: Shelf) -> None:
+    for words in ("--min-confidence 0", "--json"):
+        done = shell(f"ask {words} '{FERRY}' | head -n 0; exit ${{PIPESTATUS[0]}}", shelf)
+        assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_output_that_cannot_be_written_ends_with_2(shelf: Shelf) -> None:
+    done = shell(f"ask --json '{FERRY}' > /dev/full", shelf)
+    assert (done.returncode, done.stderr) == (2, "Error: No space left on device.\n")
+    assert shell(f"ask --index none '{FERRY}' 2> /dev/full", shelf).returncode == 2
+
+
+def test_closed_streams_change_no_exit_code(shelf: Shelf) -> None:
+    assert shell(f"ask --min-confidence 0 '{FERRY}' >&-", shelf).returncode == 0
+    assert shell(f"ask --min-confidence 1 '{FERRY}' >&- 2>&- <&-", shelf).returncode == 1
+
+
+def test_an_encoding_that_lacks_a_character_stops_no_answer(shelf: Shelf) -> None:
+    asked = ["ask", KEEPER, "--path", "evil*", "--min-confidence", 0]
+    latin = {**shelf, "PYTHONIOENCODING": "latin-1"}
+    plain = run(asked, latin, encoding="latin-1")
+    assert plain.returncode == 0
+    assert "Hervé" in plain.stdout
+    assert "\\U0001f980" in plain.stdout
+    said = json.loads(run([*asked, "--json"], latin, encoding="latin-1").stdout)
+    assert "Hervé" in said["answer"]["text"]
+    assert "🦀" in said["answer"]["text"]
+
+
+def damaged(data: bytes, way: str, dice: random.Random) -> bytes:
+    if way == "cut":
+        return data[: dice.randrange(len(data) // 2)]
+    if way == "text":
+        return b"This is no database." * 100
+    if way == "empty":
+        return b""
+    page = dice.randrange(len(data) // 4096) * 4096
+    return data[:page] + (dice.randbytes(4096) if way == "page" else bytes(4096)) + data[page + 4096 :]
+
+
+@pytest.mark.parametrize("way", ["cut", "text", "empty", "page", "zeros"])
+def test_a_damaged_index_is_said_to_be_one_and_never_ends_in_a_traceback(way: str, shelf: Shelf, here: Path) -> None:
+    dice = random.Random(way)
+    shutil.copytree(shelf["QA_INDEX"], here / "whole")
+    connection = sqlite3.connect(here / "whole" / library.FILE)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # else its log may hold what is missing
+    connection.close()
+    for _ in range(1 if way in ("text", "empty") else 6):
+        shutil.rmtree(here / "index", ignore_errors=True)
+        shutil.copytree(here / "whole", here / "index")
+        file = here / "index" / library.FILE
+        file.write_bytes(damaged(file.read_bytes(), way, dice))
+        for name, words in (("ask", [FERRY]), ("status", []), ("index", [])):
+            result = invoke(name, shelf, *words, "--index", here / "index")
+            assert result.exit_code in (0, 1, 2)
+            if result.exit_code == 2:
+                said = result.stderr.splitlines()[-1]
+                assert said.startswith("Error: The index in ")
+                assert "delete the folder" in said
+            if way in ("cut", "text", "empty"):
+                assert result.exit_code == 2
+                assert "damaged" in result.stderr
+
+
+def long_reading(folder: Path, files: int) -> Path:
+    """Documents that are one commit's worth of encoding each."""
+    dice = random.Random(files)
+    words = ["harbour", "ferry", "bridge", "lamp", "keeper", "crown", "island", "sail", "wind", "rope", "tide"]
+    for number in range(files):
+        lines = [" ".join(dice.choices(words, k=60)).capitalize() + "." for _ in range(indexing.BATCH_PASSAGES)]
+        write(folder, {f"{number:02d}.txt": "\n\n".join(lines)})
+    return folder
+
+
+def heed_ctrl_c() -> None:
+    """In a new process: take SIGINT as a shell in the foreground gives it; started in the background, a run of the
+    tests ignores it, and so would all its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def interrupted(words: Sequence[object], environment: Shelf, index: Path) -> int:
+    """Start a command, press Ctrl-C once its index holds a document; the number of documents that it kept."""
+    command = [str(SCRIPTS / str(words[0])), *map(str, words[1:])]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_ctrl_c)
+    while process.poll() is None:
+        try:
+            opened = library.Library.open(index)
+            documents, _, _ = opened.counts()
+            opened.close()
+            if documents:
+                break
+        except (IndexMissing, IndexUnusable):
+            pass  # not made yet
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.endswith("Interrupted. What was finished is kept.\n")
+    assert "Traceback" not in errors
+    opened = library.Library.open(index)
+    documents, _, _ = opened.counts()
+    opened.close()
+    return documents
+
+
+def test_an_interruption_of_indexing_ends_with_130_and_keeps_what_was_finished(variables: Shelf, here: Path) -> None:
+    docs = long_reading(here / "docs", 12)
+    kept = interrupted(["qa", "index", "docs"], variables, here / "index")
+    assert 0 < kept < 12
+    for path in sorted(docs.iterdir())[kept:]:
+        path.unlink()
+    again = json.loads(invoke("index", variables, "docs", "--json").stdout)
+    assert (again["unchanged"], again["encoded"], again["removed"]) == (kept, 0, 0)
+    assert invoke("ask", variables, "Which harbour keeper?").exit_code in (0, 1)
+
+
+# ------------------------------------------------------------------------------------------------- the default index
+
+
+def test_the_default_index_is_built_from_corpus_and_that_is_said_on_stderr(variables: Shelf, here: Path) -> None:
+    write(here, {"corpus/ferry.md": f"# Ferries\n\n{SAILS}\n", "corpus/scan.png": ""})
+    first = run(["ask", "--min-confidence", 0, FERRY], variables, cwd=here)
+    assert first.returncode == 0
+    assert first.stdout == f"ferry.md:line 3:{SAILS}\n"
+    said = first.stderr.splitlines()
+    assert said[0] == "No index yet: building one in index/ from the sample documents in corpus/ ..."
+    assert said[1].startswith("scan.png: is a .png file, which is not supported.")
+    assert len(said) == 2
+    second = invoke("ask", variables, "--min-confidence", 0, FERRY)
+    assert (second.stdout, second.stderr) == (first.stdout, "")
+
+
+def test_no_index_is_built_that_was_not_expected(variables: Shelf, here: Path) -> None:
+    assert invoke("ask", variables, FERRY).exit_code == 2
+    write(here, {"corpus/ferry.md": SAILS})
+    assert invoke("ask", variables, FERRY, "--index", "mine").exit_code == 2
+    assert invoke("ask", {**variables, "QA_INDEX": "mine"}, FERRY).exit_code == 2
+    assert invoke("ask", variables, "").exit_code == 2
+    assert invoke("ask", variables, FERRY, "--after", "never").exit_code == 2
+    assert [path.name for path in here.iterdir()] == ["corpus"]
+
+
+def test_a_default_index_whose_building_was_interrupted_is_finished_by_the_next_question(
+    variables: Shelf, here: Path
+) -> None:
+    long_reading(here / "corpus", 6)
+    assert interrupted(["ask", FERRY], variables, here / "index") < 6
+    result = invoke("ask", variables, "--json", FERRY)
+    assert "building one in index/" in result.stderr
+    assert json.loads(result.stdout)["index"]["documents"] == 6
+    assert invoke("ask", variables, "--json", FERRY).stderr == ""
+
+
+# ----------------------------------------------------------------------------------------------------------- settings
+
+
+def test_flags_go_before_the_environment_and_that_before_the_file(shelf: Shelf, here: Path) -> None:
+    unset = {key: value for key, value in shelf.items() if key != "QA_INDEX"}
+    write(here, {"qa.toml": f'index = "{shelf["QA_INDEX"]}"\nmin_confidence = 1.0\n'})
+    assert invoke("ask", unset, FERRY).exit_code == 1
+    assert invoke("ask", {**unset, "QA_MIN_CONFIDENCE": "0"}, FERRY).exit_code == 0
+    assert invoke("ask", {**unset, "QA_MIN_CONFIDENCE": "0"}, FERRY, "--min-confidence", 1).exit_code == 1
+    assert invoke("ask", {**unset, "QA_INDEX": str(here / "none")}, FERRY).exit_code == 2
+    write(here, {"qa.toml": "inedx = 1"})
+    result = invoke("ask", unset, FERRY)
+    assert (result.exit_code, "'inedx', given in qa.toml" in result.stderr) == (2, True)
+
+
+def test_every_command_option_and_setting_is_documented() -> None:
+    for name, command in COMMANDS.items():
+        shown = CliRunner().invoke(command, ["--help"]).stdout
+        assert command.help and command.help.rstrip().endswith("."), name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.name}"
+                assert all(option in shown for option in parameter.opts)
+            else:
+                assert parameter.make_metavar(click.Context(command)).strip("[].") in shown
+        assert CliRunner().invoke(command, ["-h"]).stdout == shown or name not in ("ask", "qa")
+    for name in ("ask", "qa"):
+        shown = CliRunner().invoke(COMMANDS[name], ["--help"]).stdout
+        assert all(f"QA_{field.name.upper()}" in shown for field in fields(Settings))
+        assert name == "qa" or f"[default: {Settings().min_confidence}]" in " ".join(shown.split())
+    listed = CliRunner().invoke(cli.qa, ["--help"]).stdout
+    assert all(re.search(rf"^  {name}  ", listed, re.MULTILINE) for name in cli.qa.commands)
+
+
+@pytest.mark.parametrize("name", ["ask", "qa"])
+def test_the_version_is_that_of_the_package(name: str) -> None:
+    assert re.fullmatch(rf"{name}, version \d+\.\d+.*\n", CliRunner().invoke(COMMANDS[name], ["--version"]).stdout)
+
+
+# ----------------------------------------------------------------------------------------------------- index, status
+
+
+def test_indexing_names_each_file_that_was_not_read_and_ends_with_1(docs: Path, variables: Shelf, here: Path) -> None:
+    result = invoke("index", variables, docs)
+    assert result.exit_code == 1
+    said = result.stderr.splitlines()
+    assert sorted(line.partition(":")[0] for line in said) == [
+        "archive.zip",
+        "damaged.pdf",
+        "empty.txt",
+        "picture 0.png and 3 more",
+    ]
+    assert next(line for line in said if line.startswith("damaged.pdf")).startswith("damaged.pdf: is damaged")
+    assert "empty.txt: is empty." in said
+    assert result.stdout == (
+        "Index index: 4 added, 0 changed; 0 removed, 0 unchanged; 6 passages encoded, 0 taken over; "
+        "2 files could not be read; 5 of another type.\n"
+    )
+
+
+def test_indexing_ends_with_0_where_files_were_only_of_another_type(variables: Shelf, here: Path) -> None:
+    write(here, {"docs/a.txt": "A cat sat.", "docs/b.png": "", "docs/.hidden": "", "docs/Makefile": "all:"})
+    result = invoke("index", variables, "docs", "--json")
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert {problem["path"]: problem["kind"] for problem in report.pop("problems")} == {
+        "b.png": "unsupported",
+        "Makefile": "unsupported",
+    }
+    assert report == {"added": 1, "changed": 0, "removed": 0, "unchanged": 0, "encoded": 1, "kept": 0}
+    assert invoke("index", variables).stdout.startswith("Index index: 0 added, 0 changed; 0 removed, 1 unchanged;")
+
+
+def test_progress_is_told_in_lines_where_stderr_is_no_terminal(
+    variables: Shelf, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "SECONDS_BETWEEN_LINES", 0.0)
+    files = {f"docs/{number}.txt": f"Cat number {number} sat on the mat. " * 60 for number in range(4)}
+    write(here, {**files, "docs/evil\x1b[2J.txt": "It sat."})
+    told = invoke("index", variables, "docs").stderr.splitlines()
+    assert len(told) > 8
+    line = re.compile(r" *(\d+)%, [\d,]+ passages(, about \d+ s left)?: \S.*")
+    matches = [line.fullmatch(each) for each in told]
+    assert all(matches), told
+    shares = [int(match[1]) for match in matches if match]
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
+    assert any("left" in each for each in told)
+    assert not any("\x1b" in each for each in told)
+
+
+def test_progress_is_not_told_of_what_is_soon_done(variables: Shelf, here: Path) -> None:
+    write(here, {"docs/a.txt": "A cat sat."})
+    assert invoke("index", variables, "docs").stderr == ""
+
+
+def test_status_tells_what_an_index_holds_what_made_it_and_what_is_missing(docs: Path, shelf: Shelf) -> None:
+    shown = invoke("status", shelf)
+    assert shown.exit_code == 0
+    rows = dict(line.split(maxsplit=1) for line in shown.stdout.splitlines() if not line.startswith(" "))
+    state = json.loads(invoke("status", shelf, "--json").stdout)
+    assert rows["index"] == state["index"] == shelf["QA_INDEX"]
+    assert int(rows["documents"]) == state["documents"] == 4
+    assert int(rows["sentences"]) == state["sentences"] > 8
+    assert rows["folder"] == str(docs)
+    assert state["roots"] == [str(docs)]
+    assert rows["model"] == state["model"]
+    assert "mean of its token vectors" in rows["encoding"]
+    assert int(rows["problems"]) == len(state["problems"]) == 7
+    only = invoke("status", shelf, "--problems").stdout.splitlines()
+    assert only == [line.removeprefix("  ") for line in shown.stdout.splitlines() if line.startswith("  ")]
+    assert sorted(line.partition(":")[0] for line in only) == sorted(p["path"] for p in state["problems"])
+
+
+# ---------------------------------------------------------------------------------------------------------- evaluation
+
+
+@pytest.fixture
+def judged(here: Path) -> Path:
+    """A set of three questions over two documents; the third question is answered by neither."""
+    ferry, harbour = f"{SAILS} It is blue.", "The old harbour cost nine million crowns."
+    rows: list[dict[str, Any]] = [
+        {"id": "q1", "question": FERRY, "answerable": True, "relevant": {"ferry": 1}},
+        {"id": "q2", "question": "What did the old harbour cost?", "answerable": True, "relevant": {"harbour": 1}},
+        {"id": "q3", "question": "Who baked the cake?", "answerable": False, "relevant": {}},
+    ]
+    rows[0]["gold"] = [{"doc": "ferry", "start": 0, "end": len(SAILS)}]
+    rows[1]["gold"] = [{"doc": "harbour", "start": 0, "end": len(harbour)}]
+    questions = "".join(json.dumps(row) + "\n" for row in rows)
+    return write(here / "set", {"docs/ferry.txt": ferry, "docs/harbour.txt": harbour, "questions.jsonl": questions})
+
+
+def test_eval_measures_a_set_and_writes_its_predictions(variables: Shelf, here: Path, judged: Path) -> None:
+    result = invoke("eval", variables, judged, "--json", "--predictions", here / "out.jsonl")
+    assert result.exit_code == 0
+    measures = json.loads(result.stdout)
+    assert measures["passage hit@1"] == {"value": 1.0, "n": 2}
+    assert measures["sentence hit@1"] == {"value": 1.0, "n": 2}
+    assert measures["document nDCG@10"] == {"value": 1.0, "n": 2}
+    assert measures["citation exactness"]["value"] == 1.0
+    rows = [json.loads(line) for line in (here / "out.jsonl").read_text("utf-8").splitlines()]
+    assert [row["id"] for row in rows] == ["q1", "q2", "q3"]
+    for row in rows:
+        assert set(row) == {"id", "passages", "citations", "answered", "confidence"}
+        assert all(set(passage) == {"doc", "start", "end"} for passage in row["passages"])
+        for citation in row["citations"]:
+            text = (judged / "docs" / f"{citation['doc']}.txt").read_text("utf-8")
+            assert text[citation["start"] : citation["end"]] == citation["text"]
+    assert rows[0]["citations"][0] == {"doc": "ferry", "start": 0, "end": len(SAILS), "text": SAILS}
+    assert sorted(path.name for path in here.iterdir()) == ["out.jsonl", "set"]
+
+
+def test_eval_shows_people_the_same_measures(variables: Shelf, here: Path, judged: Path) -> None:
+    measures = json.loads(invoke("eval", variables, judged, "--json", "--index", "kept").stdout)
+    shown = invoke("eval", variables, judged, "--index", "kept").stdout.splitlines()
+    assert (here / "kept" / library.FILE).exists()
+    found = {}
+    for line in shown:
+        match = re.fullmatch(r"(\S.*?)\s+(-?[\d.]+)\s+n=(\d+)", line)
+        assert match, line
+        found[match[1]] = (float(match[2]), int(match[3]))
+    assert found == {name: (round(row["value"], 4), row["n"]) for name, row in measures.items()}
+    assert set(found) == {name for name, _, _ in evaluation.table(evaluation.score((), (), {}))} | set(found)
+
+
+def test_eval_shows_its_table_on_a_terminal_too(variables: Shelf, judged: Path) -> None:
+    code, shown = on_terminal(["qa", "eval", judged], variables)
+    assert code == 0
+    assert re.search(r"passage hit@1 +1\.0000   n=2", shown)
+
+
+def test_eval_says_at_once_what_is_wrong_with_its_files(variables: Shelf, here: Path, judged: Path) -> None:
+    cases: tuple[Callable[[], Sequence[object]], ...] = (
+        lambda: ["--predictions", here / "no" / "out.jsonl"],
+        lambda: ["--questions", "none.jsonl"],
+        lambda: ["--docs", here / "none"],
+    )
+    for words in cases:
+        result = invoke("eval", variables, judged, *words())
+        assert result.exit_code == 2
+        assert str(list(words())[1]) in result.stderr
+        assert result.stdout == ""

@@ -1,0 +1,150 @@
+"""HTML: what a browser would show of a page's own matter."""
+
+from __future__ import annotations
+
+import pytest
+from formats_laws import HTML, blocks, heading_of, quotes, read
+
+from qa.errors import UnreadableFile
+from qa.formats import Limits, parse
+
+_PAGE = """<!doctype html><html lang=en><head><meta charset=utf-8><title>The Site | An Article</title>
+<style>p {color: red}</style><script>var hidden = "<p>not this</p>";</script></head><body>
+<a class=skip href="#main">Skip to content</a>
+<header><nav><a href="/">Home</a></nav><p>The Site</p></header>
+<div role=navigation>Menu</div><div class="cookie-consent">We use cookies.</div>
+<article id=main><h1>An <em>Article</em></h1>
+Text right in the article, <b>bo</b>ld
+and wrapped.<p>First line<br>second line.<br><br>After an empty line.
+<p hidden>Hidden.<p style="display: none">Not shown.
+<h2>Part <small>one</small></h2>
+<ul><li>One<li>Two <p>and its paragraph</p><ul><li>Nested</ul></ul>
+<blockquote><p>Said somebody.</p></blockquote>
+<table><caption>A table</caption><tr><th>City<th>Jobs<th>Since</tr><tr><td>Toronto<td><td>2017</tr>
+<tr><td colspan=3>All cities</tr></table>
+<pre><code>if x:
+    y &lt;- 1
+</code></pre>
+<figure><img src=x alt="not shown"><figcaption>A caption.</figcaption></figure>
+<h3>Deeper</h3><dl><dt>Term<dd>Its meaning</dl>
+<p>A claim.<sup><a href="#note1">[1]</a></sup> x<sup>2</sup> <a href="#top">↑</a>
+<svg><text>drawn</text></svg><noscript>no script</noscript><template>later</template>
+</article><aside>Related</aside><footer>Imprint</footer></body></html>"""
+
+
+def test_a_page_gives_its_own_matter_block_by_block() -> None:
+    document = read(_PAGE, HTML)
+    assert document.title == "An Article"
+    assert blocks(document) == [
+        ("title", "An Article"),
+        ("paragraph", "Text right in the article, bold and wrapped."),
+        ("paragraph", "First line\nsecond line."),
+        ("paragraph", "After an empty line."),
+        ("heading", "Part one"),
+        ("item", "One"),
+        ("item", "Two"),
+        ("item", "and its paragraph"),
+        ("item", "Nested"),
+        ("quote", "Said somebody."),
+        ("caption", "A table"),
+        ("row", "City | Jobs | Since"),
+        ("row", "Toronto | | 2017"),
+        ("paragraph", "All cities"),
+        ("code", "if x:\n    y <- 1"),
+        ("caption", "A caption."),
+        ("heading", "Deeper"),
+        ("item", "Term"),
+        ("item", "Its meaning"),
+        ("paragraph", "A claim. x2"),
+    ]
+
+
+def test_heading_paths_leave_out_the_title() -> None:
+    document = read(_PAGE, HTML)
+    assert heading_of(document, "Text right") == ()
+    assert heading_of(document, "Toronto") == ("Part one",)
+    assert heading_of(document, "Its meaning") == ("Part one", "Deeper")
+
+
+def test_items_and_rows_stand_on_lines_of_their_own_and_all_else_is_parted_by_an_empty_line() -> None:
+    document = read("<p>a<ul><li>b<li>c</ul><table><tr><td>d<td>e<tr><td>f<td>g</table><p>h", HTML)
+    assert document.text == "a\n\nb\nc\n\nd | e\nf | g\n\nh"
+
+
+@pytest.mark.parametrize(
+    ("source", "title"),
+    [
+        ("<title>A</title><h1>B</h1>", "B"),
+        ("<title> A\n b </title><h1>B</h1><h1>C</h1>", "A b"),
+        ("<h1>B</h1><h1>C</h1>", "B"),
+        ("<title>A</title><p>x", "A"),
+        ("<p>x", ""),
+        ("<header><h1>B</h1><p>menu</header><p>x", "B"),
+        ("<svg><title>Icon</title></svg><p>x", ""),
+    ],
+)
+def test_the_title_is_the_only_first_heading_else_the_title_element(source: str, title: str) -> None:
+    document = read(source, HTML)
+    assert document.title == title
+    assert "menu" not in document.text
+
+
+def test_inline_elements_never_split_a_word_or_a_sentence() -> None:
+    source = "<p>un<b>believ</b>able <a href=x>link</a><i>ed</i>, <x-y>yes</x-y>.<!-- c -->Go<wbr>ne. soft\u00adhyphen"
+    assert blocks(read(source, HTML)) == [("paragraph", "unbelievable linked, yes.Gone. softhyphen")]
+
+
+def test_a_page_that_is_all_navigation_is_read_after_all() -> None:
+    assert blocks(read("<nav><p>Only this.</nav>", HTML)) == [("paragraph", "Only this.")]
+
+
+def test_a_table_used_for_layout_keeps_its_blocks() -> None:
+    source = "<table><tr><td><h2>Menu</h2><ul><li>a<li>b</ul><td><table><tr><td>1<td>2</table><p>Text.</table>"
+    assert blocks(read(source, HTML)) == [
+        ("heading", "Menu"),
+        ("item", "a"),
+        ("item", "b"),
+        ("row", "1 | 2"),
+        ("paragraph", "Text."),
+    ]
+
+
+def test_cells_with_several_lines_or_lists_are_one_row() -> None:
+    source = "<table><tr><th>Genre<td><ul><li>rock<li>pop</ul><tr><th>Born<td>1 May<br>1970</table>"
+    assert quotes(read(source, HTML), "row") == ["Genre | rock; pop", "Born | 1 May 1970"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "<meta charset=utf-8><p>Grüße aus Köln.".encode(),
+        "<p>Grüße aus Köln.".encode(),
+        '<meta http-equiv=content-type content="text/html; charset=ISO-8859-1"><p>Grüße aus Köln.'.encode("cp1252"),
+        "<meta charset='windows-1252'><p>Grüße aus Köln.".encode("cp1252"),
+        "<meta charset=iso-8859-1><p>Grüße aus Köln.".encode(),
+        "\ufeff<p>Grüße aus Köln.".encode("utf-16-le"),
+    ],
+)
+def test_the_encoding_is_found(data: bytes) -> None:
+    assert blocks(read(data, HTML)) == [("paragraph", "Grüße aus Köln.")]
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "rot13", "zlib", "punycode", "nonsense", "undefined"])
+def test_a_charset_that_is_none_is_not_obeyed(charset: str) -> None:
+    document = read(f"<meta charset={charset}><p>Plain words \\ud800 +AGE-.".encode() + b"\xff", HTML)
+    assert document.text.startswith("Plain words \\ud800 +AGE-.")
+
+
+def test_character_references_that_cannot_be_stored_are_replaced() -> None:
+    document = read("<p>a&#xD800;b&#x110000;c&#0;d", HTML)
+    assert document.text.encode("utf-8")
+    assert document.text.startswith("a")
+
+
+def test_preformatted_text_keeps_its_lines() -> None:
+    assert quotes(read("<pre>\n  a\r\n    b<br>c\n</pre>", HTML), "code") == ["a\n    b\nc"]
+
+
+def test_a_page_without_words_holds_no_text() -> None:
+    with pytest.raises(UnreadableFile, match="holds no text"):
+        parse(b"<html><head><title>Only a title</title></head><body><img src=x></body></html>", HTML, Limits())

@@ -1,0 +1,323 @@
+"""The laws of the house that are about the code itself: who may import what, who may print, what never happens."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import qa
+from qa import indexing
+from qa.settings import Settings
+
+PACKAGE = Path(qa.__file__).resolve().parent
+
+ROOMS: dict[str, str] = {
+    "records": "",
+    "errors": "",
+    "settings": "errors",
+    # Stages of the way in and of the way out: none imports another.
+    "formats": "errors records",
+    "sentences": "records",
+    "passages": "records",
+    "encoder": "errors records",
+    "library": "errors records",
+    "vectors": "errors",
+    "lexical": "errors",
+    "interaction": "errors",
+    "ranking": "records",
+    # What stands behind one stage or builds upon several.
+    "quantisation": "",
+    "models": "errors quantisation records",
+    "snapshot": "errors interaction lexical library records vectors",
+    "answers": "records",
+    # The two that join the stages.
+    "indexing": "encoder errors formats library models passages records sentences settings snapshot",
+    "engine": "answers encoder errors lexical library models ranking records settings snapshot",
+    # Doors and what they share.
+    "evaluation": "errors records",
+    "payload": "errors records",
+    "sourceview": "records",
+    "asking": "errors payload records",
+    "web": "asking errors payload records sourceview",
+    "terminal": "indexing records",
+    "cli": "engine errors evaluation indexing library payload records settings terminal web",
+}
+"""Every room of the package, and the rooms that it may import."""
+
+STAGES = ("formats", "sentences", "passages", "encoder", "library", "vectors", "lexical", "interaction", "ranking")
+
+LIBRARIES: dict[str, str] = {
+    "nltk": "sentences",
+    "punkt": "sentences",
+    "sentence_transformers": "models",
+    "torch": "models",
+    "transformers": "models",
+    "huggingface_hub": "models",
+    "onnx": "quantisation",
+    "onnxruntime": "encoder quantisation",
+    "tokenizers": "encoder",
+    "sqlite3": "library",
+    "faiss": "vectors",
+    "tantivy": "lexical",
+    "flask": "web",
+    "markupsafe": "web",
+    "waitress": "web",
+    "werkzeug": "web",
+    "click": "cli",
+    "rich": "terminal",
+    "ir_measures": "evaluation",
+    "platformdirs": "settings",
+    "threadpoolctl": "engine",
+    "pypdfium2": "formats",
+    "mammoth": "formats",
+    "selectolax": "formats",
+    "markdown_it": "formats",
+    "charset_normalizer": "formats",
+    "numpy": "encoder engine evaluation indexing interaction lexical library quantisation ranking records snapshot "
+    "vectors",
+}
+"""Every library from outside the standard one (and sqlite3), and the rooms that may import it."""
+
+SLOW_TO_IMPORT = frozenset(LIBRARIES) - {"click", "flask", "markupsafe", "numpy", "sqlite3", "werkzeug"} | {
+    *("pandas", "scipy", "sklearn", "transformers")
+}
+
+OF_INDEXING = ("ir_datasets", "joblib", "nltk", "onnx", "scipy", "sentence_transformers", "sklearn", "torch")
+"""What a question never needs."""
+
+FORBIDDEN_MODULES = {
+    *("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"),
+    *("subprocess", "pty", "code", "runpy", "multiprocessing", "webbrowser"),
+    *("urllib.request", "urllib.error", "urllib3", "http.client", "ftplib", "smtplib", "ssl", "xmlrpc.client"),
+    *("requests", "httpx", "aiohttp", "pycurl", "asyncio"),
+}
+"""Modules that load code from data, start programs, or reach other machines."""
+
+FORBIDDEN_CALLS = {
+    *("eval", "exec", "compile", "__import__", "import_module", "breakpoint"),
+    *("os.system", "os.popen", "os.fork", "torch.load", "torch.hub.load"),
+}
+
+FORBIDDEN_ARGUMENTS = {"shell", "allow_pickle", "trust_remote_code"}
+"""Arguments of which nothing but False may be given."""
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """The name of the room a file belongs to; a room may be a folder. The package's own `__init__` is "qa"."""
+    place = path.relative_to(PACKAGE)
+    return "qa" if place == Path("__init__.py") else place.parts[0].removesuffix(".py")
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The full name of everything that a file imports, wherever in it, for the type checker included."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are absolute here"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_plan_names_every_room() -> None:
+    assert {room_of(path) for path in modules()} - {"qa"} == set(ROOMS)
+    assert not list(imported(PACKAGE / "__init__.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_the_rooms_that_the_plan_gives_it(room: str) -> None:
+    found = set()
+    for path in modules():
+        if room_of(path) == room:
+            for name in imported(path):
+                first, *rest = name.split(".")
+                if first == "qa" and rest[0] != room:
+                    found.add(rest[0])
+    assert found == set(ROOMS[room].split())
+
+
+def test_no_stage_imports_a_stage() -> None:
+    for stage in STAGES:
+        assert not set(ROOMS[stage].split()) & set(STAGES)
+
+
+def test_no_room_imports_one_above_it() -> None:
+    """The plan has no circle: rooms can be put in an order in which each imports only earlier ones."""
+    placed: set[str] = set()
+    left = dict(ROOMS)
+    while left:
+        ready = {room for room, needs in left.items() if set(needs.split()) <= placed}
+        assert ready, f"these import each other: {sorted(left)}"
+        placed |= ready
+        left = {room: needs for room, needs in left.items() if room not in ready}
+
+
+def test_a_library_is_imported_only_behind_its_door() -> None:
+    doors: dict[str, set[str]] = {}
+    for path in modules():
+        for name in imported(path):
+            first = name.partition(".")[0]
+            if first == "sqlite3" or first not in {*sys.stdlib_module_names, "qa"}:
+                doors.setdefault(first, set()).add(room_of(path))
+    assert set(doors) == set(LIBRARIES)
+    for library, rooms in doors.items():
+        assert rooms <= set(LIBRARIES[library].split()), library
+
+
+def test_nothing_loads_code_from_data_or_starts_programs_or_reaches_out() -> None:
+    found = []
+    for path in modules():
+        for name in imported(path):
+            parents = {name.rsplit(".", depth)[0] for depth in range(name.count(".") + 1)}
+            found += [f"{path.name} imports {forbidden}" for forbidden in parents & FORBIDDEN_MODULES]
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                if called in FORBIDDEN_CALLS or called.startswith(("os.exec", "os.spawn", "os.posix_spawn")):
+                    found.append(f"{path.name}:{node.lineno} calls {called}")
+                for argument in node.keywords:
+                    if argument.arg in FORBIDDEN_ARGUMENTS and ast.unparse(argument.value) != "False":
+                        found.append(f"{path.name}:{node.lineno} gives {argument.arg}")
+    assert not found
+
+
+def test_only_the_command_line_prints_or_ends_the_process() -> None:
+    found = []
+    for path in modules():
+        if room_of(path) in ("cli", "terminal"):
+            continue
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "exit", "quit", "os._exit"):
+                found.append(f"{path.name}:{node.lineno} calls {ast.unparse(node.func)}")
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr", "sys.exit"):
+                found.append(f"{path.name}:{node.lineno} uses {ast.unparse(node)}")
+            if isinstance(node, ast.Name) and node.id == "SystemExit":
+                found.append(f"{path.name}:{node.lineno} raises SystemExit")
+    assert not found
+
+
+def test_every_import_of_another_type_waits_for_its_future() -> None:
+    """Annotations are not evaluated anywhere, so an import for the type checker alone costs nothing."""
+    for path in modules():
+        if path.read_text("utf-8").count("\n") > 1:
+            assert "__future__.annotations" in imported(path), path
+
+
+def in_fresh_process(code: str, *arguments: str, **environment: str) -> dict[str, Any]:
+    """What `code` leaves in the variable `told`, run in a process of its own."""
+    code = f"{code}\nimport json; print(chr(10) + json.dumps(told))"
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    told: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return told
+
+
+def test_importing_any_room_imports_no_slow_library() -> None:
+    names = [
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__") for path in modules()
+    ]
+    code = "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\ntold = list(sys.modules)"
+    loaded = in_fresh_process(code, *names)
+    assert set(names) <= set(loaded)
+    assert not SLOW_TO_IMPORT & set(loaded)
+
+
+def test_the_command_line_does_not_wait_for_the_web() -> None:
+    loaded = in_fresh_process("import sys, qa.cli, qa.engine\ntold = list(sys.modules)")
+    assert not {"flask", "werkzeug", "jinja2", "http.server"} & set(loaded)
+
+
+@pytest.fixture
+def environment(settings: Callable[..., Settings], tmp_path: Path) -> dict[str, str]:
+    """What makes a process use an index of one document, which is there, and the small model."""
+    made = settings()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "ferry.md").write_text(
+        "# Ferries\n\nThe ferry to Ushant sails at nine. It is blue.\n", "utf-8"
+    )
+    indexing.index([tmp_path / "docs"], made)
+    return {"QA_INDEX": str(made.index), "QA_MODEL": made.model, "QA_CACHE": str(made.cache)}
+
+
+ASK = """
+import sys
+from qa.cli import ask
+sys.argv = ["ask", "--min-confidence", "0", "When does the ferry to Ushant sail?"]
+try:
+    ask()
+except SystemExit as done:
+    assert done.code == 0, done.code
+"""
+
+
+def test_a_question_imports_nothing_that_only_indexing_needs(environment: dict[str, str]) -> None:
+    loaded = in_fresh_process(f"{ASK}\ntold = list(sys.modules)", **environment)
+    assert {"onnxruntime", "faiss", "tantivy"} <= set(loaded)  # it did ask
+    assert not {*OF_INDEXING, "transformers", "huggingface_hub", "rich", "flask"} & set(loaded)
+
+
+WATCHED = """
+import ipaddress, socket, sys
+told = []
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[1]
+        if not isinstance(address, tuple) or ipaddress.ip_address(address[0]).is_loopback:
+            return
+    elif event not in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "subprocess.Popen"):
+        return
+    told.append(f"{event} {arguments[1:]}")
+    raise PermissionError(f"nothing leaves this machine: {event} {arguments[1:]}")
+sys.addaudithook(watch)
+"""
+
+INDEX = """
+import sys
+from pathlib import Path
+from qa import indexing
+from qa.settings import settle
+folder = Path(sys.argv[1])
+with (folder / "new.txt").open("w") as file:
+    file.write("The night ferry was taken out of service in 1987.")
+report = indexing.index([folder], settle({}))
+assert report.encoded == 1, report
+"""
+
+
+def test_indexing_and_asking_reach_no_other_machine(environment: dict[str, str], tmp_path: Path) -> None:
+    assert in_fresh_process(f"{WATCHED}\n{INDEX}\n{ASK}", str(tmp_path / "docs"), **environment) == []
+
+
+@pytest.mark.slow
+def test_exporting_a_model_reaches_no_other_machine(environment: dict[str, str], tmp_path: Path) -> None:
+    environment["QA_CACHE"] = str(tmp_path / "cache")
+    assert in_fresh_process(f"{WATCHED}\n{INDEX}\n{ASK}", str(tmp_path / "docs"), **environment) == []
+    assert list((tmp_path / "cache").iterdir())
+
+
+def test_a_process_that_is_watched_is_caught_reaching_out() -> None:
+    code = f"{WATCHED}\ntry: socket.create_connection(('192.0.2.1', 9), 1)\nexcept PermissionError: pass"
+    assert len(in_fresh_process(code)) == 1

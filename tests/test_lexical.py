@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import math
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qa.errors import IndexUnusable
+from qa.lexical import Lexicon, Term
+
+TEXTS = (
+    "The harbour authority recorded arrivals; the harbours grew.",
+    "Arrivals at the port grew by a third.",
+    "Nobody paid for the port.",
+    "",
+    "Error 0x80070005 in module net-core, see RFC-9457.",
+)
+
+K1, B = 1.2, 0.75
+
+
+def bm25(texts: Sequence[Sequence[str]], words: Sequence[str]) -> list[float]:
+    """Robertson and Zaragoza 2009, equation 3.15, with the idf that is never negative; one weight for each text."""
+    mean = sum(len(text) for text in texts) / len(texts)
+    scores = []
+    for text in texts:
+        counts, score = Counter(text), 0.0
+        for word in words:
+            holding = sum(word in other for other in texts)
+            idf = math.log(1 + (len(texts) - holding + 0.5) / (holding + 0.5))
+            shrink = K1 * (1 - B + B * len(text) / mean)
+            score += idf * counts[word] * (K1 + 1) / (counts[word] + shrink)
+        scores.append(score)
+    return scores
+
+
+plain = st.lists(st.sampled_from([f"w{number}" for number in range(12)]), max_size=39)
+"""Texts of fewer than 40 words: tantivy keeps the length of longer ones rounded."""
+
+
+@settings(max_examples=60)
+@given(texts=st.lists(plain, min_size=1, max_size=15).filter(any), words=plain)
+def test_scores_are_bm25_from_first_principles(texts: list[list[str]], words: list[str]) -> None:
+    lexicon = Lexicon.build(" ".join(text) for text in texts)
+    asked = list(dict.fromkeys(words))
+    wanted = bm25(texts, asked)
+    numbers, scores = lexicon.match(lexicon.terms(" ".join(words)), len(texts))
+    assert numbers.tolist() == [number for number, score in enumerate(wanted) if score > 0]
+    for number, score in zip(numbers, scores, strict=True):
+        assert score == pytest.approx(wanted[number], rel=1e-5)
+
+
+def test_of_more_matches_than_are_wanted_the_best_come_in_order_of_number() -> None:
+    chance = random.Random(3)
+    texts = [chance.choices([f"w{n}" for n in range(30)], k=chance.randint(1, 39)) for _ in range(500)]
+    lexicon = Lexicon.build(" ".join(text) for text in texts)
+    terms = lexicon.terms("w1 w2 w3")
+    every = dict(zip(*lexicon.match(terms, 500), strict=True))
+    for limit in (1, 2, 10, 100, 499):
+        numbers, scores = lexicon.match(terms, limit)
+        assert len(numbers) == min(limit, len(every))
+        assert numbers.tolist() == sorted(numbers.tolist())
+        assert [every[number] for number in numbers] == scores.tolist(), "a score does not depend on how many are asked"
+        assert min(scores) >= max([score for number, score in every.items() if number not in numbers], default=0.0)
+
+
+@pytest.mark.parametrize(
+    ("question", "terms"),
+    [
+        ("harbour", [("harbour", 1)]),
+        ("HARBOURS, harbour's!", [("harbour", 1), ("s", 0)]),
+        ("the port of the ports", [("the", 3), ("port", 2), ("of", 0)]),
+        ("arrival arriving arrived", [("arriv", 2)]),
+        ("zebra", [("zebra", 0)]),
+        ("rfc 9457", [("rfc", 1), ("9457", 1)]),
+        ("0X80070005", [("0x80070005", 1)]),
+        ("net-core net_core", [("net", 1), ("core", 1)]),
+        ("?!… —", []),
+        ("", []),
+        ("x" * 41, []),
+        ("Ünïcode naïve", [("ünïcode", 0), ("naïv", 0)]),
+    ],
+)
+def test_a_question_is_split_and_stemmed_as_the_texts_are(question: str, terms: list[tuple[str, int]]) -> None:
+    assert Lexicon.build(TEXTS).terms(question) == tuple(Term(text, frequency) for text, frequency in terms)
+
+
+def test_a_word_is_found_in_every_form_that_has_its_stem() -> None:
+    lexicon = Lexicon.build(TEXTS)
+    for question in ("harbour", "Harbours", "HARBOUR'S"):
+        assert lexicon.match(lexicon.terms(question), 10)[0].tolist() == [0]
+
+
+def test_words_that_nobody_uses_match_nothing() -> None:
+    lexicon = Lexicon.build(TEXTS)
+    for question in ("zebra", "", "?!"):
+        numbers, scores = lexicon.match(lexicon.terms(question), 10)
+        assert (len(numbers), len(scores)) == (0, 0)
+
+
+def test_nothing_is_asked_for_nothing_comes() -> None:
+    lexicon = Lexicon.build(TEXTS)
+    assert len(lexicon.match(lexicon.terms("port"), 0)[0]) == 0
+    assert len(lexicon.match((), 10)[0]) == 0
+
+
+def test_an_empty_index_answers_nothing_and_can_be_kept(tmp_path: Path) -> None:
+    Lexicon.build([], tmp_path / "words")
+    for lexicon in (Lexicon.build([]), Lexicon.load(tmp_path / "words")):
+        assert len(lexicon) == 0
+        assert lexicon.terms("port") == (Term("port", 0),)
+        assert len(lexicon.match(lexicon.terms("port"), 10)[0]) == 0
+
+
+def test_what_was_built_in_a_folder_is_what_is_loaded_and_what_is_built_in_memory(tmp_path: Path) -> None:
+    lexicons = [
+        Lexicon.build(TEXTS, tmp_path / "a" / "words"),
+        Lexicon.load(tmp_path / "a" / "words"),
+        Lexicon.build(TEXTS),
+    ]
+    for question in ("port arrivals", "harbour", "rfc 9457 the", "zebra"):
+        terms = [lexicon.terms(question) for lexicon in lexicons]
+        assert terms[0] == terms[1] == terms[2]
+        got = [[part.tolist() for part in lexicon.match(terms[0], 10)] for lexicon in lexicons]
+        assert got[0] == got[1] == got[2]
+    assert [len(lexicon) for lexicon in lexicons] == [len(TEXTS)] * 3
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "a file", "no meta", "broken meta"])
+def test_a_folder_that_is_no_index_is_said_to_be_none(damage: str, tmp_path: Path) -> None:
+    folder = tmp_path / "words"
+    Lexicon.build(TEXTS, folder)
+    if damage == "no meta":
+        (folder / "meta.json").unlink()
+    elif damage == "broken meta":
+        (folder / "meta.json").write_text("{")
+    else:
+        shutil.rmtree(folder)
+        if damage == "empty":
+            folder.mkdir()
+        elif damage == "a file":
+            folder.write_text("words")
+    with pytest.raises(IndexUnusable) as caught:
+        Lexicon.load(folder)
+    assert str(folder) in caught.value.what
+
+
+def test_rarity_is_the_idf_of_a_word_as_the_index_knows_it() -> None:
+    lexicon = Lexicon.build(TEXTS)
+    port, harbour, zebra, none = lexicon.rarity(["Ports", "harbour", "zebra", "?!"])
+    assert port == pytest.approx(math.log(1 + (5 - 2 + 0.5) / (2 + 0.5)))
+    assert 0 == none < port < harbour < zebra
+    assert lexicon.rarity([]).tolist() == []
+
+
+def test_the_longest_question_is_answered_in_time() -> None:
+    chance = random.Random(1)
+    lexicon = Lexicon.build(" ".join(chance.choices([f"w{n}" for n in range(999)], k=30)) for _ in range(5_000))
+    question = " ".join(f"w{n % 999}" for n in range(600))[:2000]
+    began = time.process_time()
+    terms = lexicon.terms(question)
+    assert len(terms) > 300
+    numbers, _ = lexicon.match(terms, 2000)
+    assert len(numbers) == 2000
+    assert time.process_time() - began < 1
+
+
+@given(
+    question=st.text(st.characters(exclude_categories=["Cs"]), max_size=100),
+    texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=4),
+)
+@settings(max_examples=60)
+def test_any_text_can_be_indexed_and_asked_for(question: str, texts: list[str]) -> None:
+    lexicon = Lexicon.build([*texts, question])
+    terms = lexicon.terms(question)
+    numbers, scores = lexicon.match(terms, 10)
+    assert (len(texts) in numbers) == bool(terms), "a text is found by its own words"
+    assert all(scores > 0)
+
+
+def test_signs_of_a_query_language_are_only_signs() -> None:
+    lexicon = Lexicon.build(TEXTS)
+    wanted = lexicon.match(lexicon.terms("port arrivals"), 10)[0].tolist()
+    for question in (
+        '"port" AND arrivals',
+        "+port -arrivals",
+        "text:port^9 arrivals~",
+        "(port arrivals",
+        "port* [arrivals TO *]",
+    ):
+        assert set(lexicon.match(lexicon.terms(question), 10)[0].tolist()) >= set(wanted)

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.ranking import (
+    LEXICAL_WEIGHT,
+    PASSAGE_WEIGHT,
+    SENTENCE_LEXICAL_WEIGHT,
+    SHORTLIST,
+    Candidates,
+    Ranked,
+    of_best,
+    rank,
+    shortlist,
+    token_weights,
+)
+
+shares = st.sampled_from([0.0, 0.25, 0.5, 1.0])
+cosines = st.one_of(st.sampled_from([0.0, 0.3, 0.6]), st.floats(-1, 1))
+
+
+@st.composite
+def candidates(draw: st.DrawFn, least: int = 0, tokens: int | None = None) -> Candidates:
+    counts = draw(st.lists(st.integers(1, 4), min_size=least, max_size=12))
+    total = sum(counts)
+    width = draw(st.sampled_from([0, 1, 5])) if tokens is None else tokens
+
+    def column(kind: st.SearchStrategy[float], size: int) -> np.ndarray:
+        return np.array(draw(st.lists(kind, min_size=size, max_size=size)), dtype=np.float64)
+
+    return Candidates(
+        lexical=column(shares, len(counts)),
+        first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        cosine=column(cosines, total),
+        sentence_lexical=column(shares, total),
+        chars=column(st.integers(1, 1000), total).astype(np.int64),
+        matches=column(st.floats(-0.2, 0.2), total * width).reshape(total, width),
+    )
+
+
+def simple(
+    cosine: list[list[float]], lexical: list[float] | None = None, sentence_lexical: list[list[float]] | None = None
+) -> Candidates:
+    """Candidates of equally long sentences whose tokens are not compared."""
+    total = sum(map(len, cosine))
+    return Candidates(
+        lexical=np.array(lexical or [0.0] * len(cosine)),
+        first=np.cumsum([0, *map(len, cosine)]),
+        cosine=np.array([value for row in cosine for value in row]),
+        sentence_lexical=np.array([value for row in sentence_lexical or [] for value in row] or [0.0] * total),
+        chars=np.full(total, 60),
+        matches=np.zeros((total, 0)),
+    )
+
+
+def sentences(ranked: Ranked, candidate: int) -> slice:
+    first = ranked.candidates.first
+    return slice(int(first[candidate]), int(first[candidate + 1]))
+
+
+@given(candidates())
+def test_the_parts_of_every_score_add_up_to_it(given_: Candidates) -> None:
+    ranked = rank(given_)
+    for candidate in range(len(given_.lexical)):
+        own = sentences(ranked, candidate)
+        parts = ranked.passage_parts(candidate, own)
+        assert sum(part.value for part in parts) == pytest.approx(ranked.passage[candidate], abs=1e-9)
+        for sentence in range(own.start, own.stop):
+            parts = ranked.sentence_parts(candidate, sentence)
+            assert sum(part.value for part in parts) == pytest.approx(ranked.sentence[sentence], abs=1e-9)
+            assert len({part.name for part in parts}) == len(parts)
+            assert all(part.note for part in parts)
+
+
+@given(candidates(least=1))
+def test_no_run_of_sentences_scores_above_its_whole_passage(given_: Candidates) -> None:
+    ranked = rank(given_)
+    for candidate in range(len(given_.lexical)):
+        own = sentences(ranked, candidate)
+        for first in range(own.start, own.stop):
+            for last in range(first + 1, own.stop + 1):
+                score = sum(part.value for part in ranked.passage_parts(candidate, slice(first, last)))
+                assert score <= ranked.passage[candidate] + 1e-9
+
+
+@given(candidates())
+def test_the_order_is_by_score_and_leaves_ties_as_they_were(given_: Candidates) -> None:
+    ranked = rank(given_)
+    wanted = sorted(range(len(given_.lexical)), key=lambda candidate: (-ranked.passage[candidate], candidate))
+    assert ranked.order.tolist() == wanted
+    assert rank(given_).order.tolist() == wanted
+
+
+@given(candidates(), st.randoms(use_true_random=False))
+def test_scores_do_not_depend_on_the_order_or_the_company_of_the_candidates(given_: Candidates, chance: Random) -> None:
+    ranked = rank(given_)
+    chosen = [candidate for candidate in range(len(given_.lexical)) if chance.random() < 0.7]
+    chance.shuffle(chosen)
+    taken, rows = given_.take(np.array(chosen, dtype=np.int64))
+    again = rank(taken)
+    assert again.passage.tolist() == ranked.passage[chosen].tolist()
+    assert again.sentence.tolist() == ranked.sentence[rows].tolist()
+    scores = ranked.passage[chosen]
+    assert scores[again.order].tolist() == sorted(scores.tolist(), reverse=True)
+
+
+@given(candidates())
+def test_taking_candidates_takes_all_that_is_known_of_them(given_: Candidates) -> None:
+    every = np.arange(len(given_.lexical))
+    taken, rows = given_.take(every)
+    assert rows.tolist() == list(range(len(given_.cosine)))
+    for name in ("lexical", "first", "cosine", "sentence_lexical", "chars", "matches"):
+        assert np.array_equal(getattr(taken, name), getattr(given_, name)), name
+    none, rows = given_.take(every[:0])
+    assert (len(none.lexical), none.first.tolist(), len(rows), len(none.cosine)) == (0, [0], 0, 0)
+
+
+@given(candidates(tokens=0))
+def test_without_token_vectors_nothing_is_said_of_them(given_: Candidates) -> None:
+    ranked = rank(given_)
+    for candidate in range(len(given_.lexical)):
+        own = sentences(ranked, candidate)
+        parts = (*ranked.passage_parts(candidate, own), *ranked.sentence_parts(candidate, own.start))
+        assert "tokens" not in {part.name for part in parts}
+
+
+def test_no_candidates_give_no_order() -> None:
+    ranked = rank(simple([]))
+    assert [len(part) for part in (ranked.passage, ranked.sentence, ranked.order)] == [0, 0, 0]
+    assert shortlist(simple([])).tolist() == []
+
+
+def test_without_any_word_in_common_the_cosine_decides() -> None:
+    ranked = rank(simple([[0.1, 0.2], [0.5], [0.3, 0.4, 0.0]]))
+    assert ranked.order.tolist() == [1, 2, 0]
+    assert ranked.passage.tolist() == [0.2, 0.5, 0.4]
+
+
+def test_a_passage_is_as_good_as_its_best_sentence_and_its_words() -> None:
+    ranked = rank(simple([[0.1, 0.5], [0.4, 0.4]], lexical=[0.2, 1.0]))
+    assert ranked.passage == pytest.approx([0.5 + 0.2 * LEXICAL_WEIGHT, 0.4 + LEXICAL_WEIGHT])
+
+
+def test_a_sentence_gains_by_its_own_words_and_by_its_passage() -> None:
+    ranked = rank(simple([[0.5, 0.5], [0.5, 0.9]], sentence_lexical=[[0.0, 1.0], [0.0, 0.0]]))
+    bare, worded, beside, best = ranked.sentence
+    assert worded - bare == pytest.approx(SENTENCE_LEXICAL_WEIGHT)
+    assert beside - bare == pytest.approx(0.4 * PASSAGE_WEIGHT)
+    assert best > beside
+
+
+def test_words_matched_in_different_sentences_count_together_for_the_passage() -> None:
+    apart = Candidates(
+        np.zeros(2),
+        np.array([0, 2, 4]),
+        np.zeros(4),
+        np.zeros(4),
+        np.full(4, 60),
+        np.array([[0.5, 0.0], [0.0, 0.5], [0.5, 0.0], [0.5, 0.0]]),
+    )
+    assert rank(apart).passage[0] > rank(apart).passage[1]
+
+
+def test_only_the_best_are_shortlisted_in_the_order_given() -> None:
+    many = simple([[(7 * number) % 101 / 101] for number in range(101)])
+    chosen = shortlist(many)
+    assert len(chosen) == SHORTLIST
+    assert chosen.tolist() == sorted(rank(many).order[:SHORTLIST].tolist())
+    assert shortlist(simple([[0.5]] * 3)).tolist() == [0, 1, 2]
+
+
+@given(candidates())
+def test_the_lead_is_never_negative_and_does_not_depend_on_the_order_given(given_: Candidates) -> None:
+    lead = rank(given_).lead
+    assert lead >= -1e-12
+    if len(given_.lexical) < 2:
+        assert lead == pytest.approx(0)
+    turned, _ = given_.take(np.arange(len(given_.lexical))[::-1])
+    assert rank(turned).lead == pytest.approx(lead)
+
+
+def test_the_lead_is_over_the_also_rans_not_over_the_runners_up() -> None:
+    assert rank(simple([[0.9], [0.8], [0.5]])).lead == pytest.approx(0.4)
+    many = [[0.9], *[[0.8]] * 4, *[[0.3]] * 15, *[[0.0]] * 20]
+    assert rank(simple(many)).lead == pytest.approx(0.6)
+
+
+@given(st.lists(st.floats(0, 50), max_size=20))
+def test_the_best_score_of_a_question_is_one_and_none_is_above(scores: list[float]) -> None:
+    shared = of_best(np.array(scores, dtype=np.float64))
+    assert len(shared) == len(scores)
+    if max(scores, default=0.0) > 0:
+        assert shared.max() == 1.0
+        assert shared.min() >= 0.0
+        assert shared == pytest.approx([score / max(scores) for score in scores])
+    else:
+        assert shared.tolist() == [0.0] * len(scores)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 3)), max_size=6))
+def test_token_weights_sum_to_one_and_pieces_share_their_word(question: list[tuple[str, int]]) -> None:
+    rarity = {"a": 0.0, "b": 1.0, "c": 2.0, "d": 9.5}
+    words = [word for word, pieces in dict(question).items() for _ in range(pieces)]
+    weights = token_weights(np.array([rarity[word] for word in words]), words)
+    assert len(weights) == len(words)
+    if not words:
+        return
+    assert weights.sum() == pytest.approx(1)
+    assert weights.min() >= 0
+    by_word = {word: sum(w for w, other in zip(weights, words, strict=True) if other == word) for word in words}
+    total = sum(rarity[word] for word in by_word)
+    for word, weight in by_word.items():
+        share = rarity[word] / total if total else words.count(word) / len(words)
+        assert weight == pytest.approx(share)
