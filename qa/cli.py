@@ -199,6 +199,7 @@ def _print_json(value: Any) -> None:
 def qa() -> None:
     """Index folders of documents, serve the search page, look after an index."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of every request that has to wait its turn
 
 
 @qa.command("index")

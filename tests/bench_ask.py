@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -82,7 +81,7 @@ def warm(index: Path, questions: list[str]) -> list[tuple[float, float]]:
             times.append((answer["took_ms"], (time.perf_counter() - began) * 1000))
         return times[-len(questions) :]
     finally:
-        server.send_signal(signal.SIGINT)
+        server.terminate()
         server.wait()
 
 
