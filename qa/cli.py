@@ -289,20 +289,31 @@ def status(as_json: bool, only_problems: bool, **flags: Any) -> None:
 @click.option(
     "--predictions", type=click.Path(path_type=Path), help="Write every answer to this file, one JSON a line."
 )
+@click.option(
+    "--worst", type=click.IntRange(min=0), default=0, metavar="N", help="Show the N surest of the wrong answers."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the measures as JSON.")
 @_index_options
 def eval_(
-    set_dir: Path, questions: str, docs: Path | None, predictions: Path | None, as_json: bool, **flags: Any
+    set_dir: Path,
+    questions: str,
+    docs: Path | None,
+    predictions: Path | None,
+    worst: int,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Measure the answers to a set of judged questions.
 
     The documents are indexed first: into the folder given by --index, or into a temporary one.
     """
     with _told():
+        import shutil
         import tempfile
 
         from qa import evaluation
         from qa.engine import Engine
+        from qa.report import Report
 
         given = flags["index"]
         settings = _settings(flags)
@@ -324,12 +335,12 @@ def eval_(
         if predictions is not None:
             _write_lines(predictions, [json.dumps(row.to_json(), ensure_ascii=False) for row in found])
         scores = evaluation.score(asked, found, texts)
-        rows = evaluation.table(scores)
+        report = Report(scores, settings.min_confidence, evaluation.worst(asked, found, scores, texts), worst)
         if as_json:
-            _print_json({name: {"value": value, "n": count} for name, value, count in rows})
+            _print_json(report.to_json())
         else:
-            for name, value, count in rows:
-                click.echo(f"{name:40s} {value:8.4f}   n={count}")
+            for line in report.lines(shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
+                click.echo(line)
 
 
 def _write_lines(path: Path, lines: list[str]) -> None:

@@ -44,8 +44,7 @@ def observe(engine: Engine, questions: list[evaluation.Question], foreign: bool)
 
 def describe(name: str, rows: np.ndarray) -> None:
     p = 1 / (1 + np.exp(-(rows[:, :-1] @ np.array(list(answers.SLOPES.values())) + answers.OFFSET)))
-    bins = np.minimum((p * 10).astype(int), 9)
-    error = sum(abs(p[bins == b].mean() - rows[bins == b, -1].mean()) * (bins == b).mean() for b in set(bins.tolist()))
+    error = float(evaluation.expected_calibration_error(p, rows[:, -1]))
     right, wrong = p[rows[:, -1] == 1], p[rows[:, -1] == 0]
     print(
         f"{name:44s} n={len(rows):5d} right {rows[:, -1].mean():.3f} ECE {error:.3f} "
@@ -75,7 +74,8 @@ def main() -> None:
         ]
         foreign = np.array(observe(engine, others, foreign=True), dtype=float).reshape(-1, len(answers.SLOPES) + 1)
         describe(path.name, native)
-        describe(f"{path.name}, foreign questions", foreign)
+        if len(foreign):
+            describe(f"{path.name}, foreign questions", foreign)
         for rows in (native, foreign):
             parts.append(rows)
             weights.append(np.full(len(rows), 1 / max(len(rows), 1)))

@@ -42,6 +42,7 @@ HOSTILE_TEXT = (
     + "Nobody has asked him about it for years and years, which suits him well enough. "
     * 6
 )
+NUMBERS = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Gorse", "Hazel", "Ivy", "Juniper", "Kapok", "Larch")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """What is never printed, but for colours, a tab, and the ends of lines."""
@@ -681,7 +682,7 @@ def judged(here: Path) -> Path:
 def test_eval_measures_a_set_and_writes_its_predictions(variables: Shelf, here: Path, judged: Path) -> None:
     result = invoke("eval", variables, judged, "--json", "--predictions", here / "out.jsonl")
     assert result.exit_code == 0
-    measures = json.loads(result.stdout)
+    measures = json.loads(result.stdout)["measures"]
     assert measures["passage hit@1"] == {"value": 1.0, "n": 2}
     assert measures["sentence hit@1"] == {"value": 1.0, "n": 2}
     assert measures["document nDCG@10"] == {"value": 1.0, "n": 2}
@@ -699,16 +700,16 @@ def test_eval_measures_a_set_and_writes_its_predictions(variables: Shelf, here: 
 
 
 def test_eval_shows_people_the_same_measures(variables: Shelf, here: Path, judged: Path) -> None:
-    measures = json.loads(invoke("eval", variables, judged, "--json", "--index", "kept").stdout)
-    shown = invoke("eval", variables, judged, "--index", "kept").stdout.splitlines()
+    measures = json.loads(invoke("eval", variables, judged, "--json", "--index", "kept").stdout)["measures"]
+    shown = invoke("eval", variables, judged, "--index", "kept").stdout
     assert (here / "kept" / library.FILE).exists()
     found = {}
-    for line in shown:
+    for line in shown.partition("\n\n")[0].splitlines():
         match = re.fullmatch(r"(\S.*?)\s+(-?[\d.]+)\s+n=(\d+)", line)
         assert match, line
         found[match[1]] = (float(match[2]), int(match[3]))
     assert found == {name: (round(row["value"], 4), row["n"]) for name, row in measures.items()}
-    assert set(found) == {name for name, _, _ in evaluation.table(evaluation.score((), (), {}))} | set(found)
+    assert set(found) == {measure.name for measure in evaluation.MEASURES}
 
 
 def test_eval_shows_its_table_on_a_terminal_too(variables: Shelf, judged: Path) -> None:
@@ -728,3 +729,39 @@ def test_eval_says_at_once_what_is_wrong_with_its_files(variables: Shelf, here: 
         assert result.exit_code == 2
         assert str(list(words())[1]) in result.stderr
         assert result.stdout == ""
+
+
+@pytest.fixture
+def dozen(here: Path) -> Path:
+    """A set of twelve questions, each answered by a document of its own, and one that none answers."""
+    sails = {f"ferry{n}": f"The ferry to island {word} sails at {n}." for n, word in enumerate(NUMBERS)}
+    rows: list[dict[str, Any]] = [
+        {
+            "id": doc,
+            "question": f"When does the ferry to island {word} sail?",
+            "answerable": True,
+            "relevant": {doc: 1},
+            "gold": [{"doc": doc, "start": 0, "end": len(sails[doc])}],
+        }
+        for doc, word in zip(sails, NUMBERS, strict=True)
+    ]
+    rows.append({"id": "cake", "question": "Who baked the cake?", "answerable": False, "relevant": {}})
+    write(here / "renamed", {f"{doc}-old.txt": text for doc, text in sails.items()})
+    questions = "".join(json.dumps(row) + "\n" for row in rows)
+    return write(
+        here / "set", {f"docs/{doc}.txt": text for doc, text in sails.items()} | {"questions.jsonl": questions}
+    )
+
+
+def test_the_worst_answers_are_listed_for_people_and_programs(variables: Shelf, here: Path, dozen: Path) -> None:
+    words = ("eval", {**variables, "QA_MIN_CONFIDENCE": "0"}, dozen, "--docs", "renamed", "--worst", "2")
+    shown = invoke(*words).stdout.partition("The worst 2 of 13 wrong answers")[2].splitlines()
+    listed = json.loads(invoke(*words, "--json").stdout)["worst"]
+    assert len(listed) == 2 and listed[0]["confidence"] >= listed[1]["confidence"]
+    for failure in listed:
+        assert failure["cited"]
+        for quote in failure["cited"]:
+            assert (here / "renamed" / quote["path"]).read_text("utf-8")[quote["start"] : quote["end"]] == quote["text"]
+            assert f"     cited  {quote['path']}, line 1: {quote['text']}" in shown
+    code, screen = on_terminal(["qa", *words[:1], *words[2:]], words[1])
+    assert code == 0 and "The worst 2 of 13 wrong answers" in screen

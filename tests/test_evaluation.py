@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from judged import TEXTS, Asked, runs
 
 from qa.errors import UsageError
 from qa.evaluation import (
@@ -291,6 +292,8 @@ def test_from_a_folder_to_figures_every_citation_of_an_honest_engine_is_exact(tm
         "answered when not answerable": (0.0, 1),
         "words in first passage": (5.0, 1),
         "answerable AUROC": (1.0, 2),
+        "confidence ECE": (0.375, 2),
+        "confidence AURC": (0.25, 2),
     }
 
 
@@ -333,7 +336,9 @@ def test_a_case_worked_by_hand() -> None:
         "answered when answerable": (0.5, 2),
         "answered when not answerable": (1.0, 1),
         "words in first passage": (pytest.approx((5 + 0 + 12) / 3), 3),
-        "answerable AUROC": (0.75, 4),
+        "answerable AUROC": (0.75, 3),
+        "confidence ECE": (pytest.approx((0.75 + 2 * 0.25) / 3), 3),
+        "confidence AURC": (1.0, 3),
     }
     assert [row.id for row in scores.rows] == ["second", "sixth", "silent", "none"]
     assert scores.rows[2].passage is not None and not scores.rows[2].passage.hit_at_5
@@ -369,45 +374,11 @@ def test_what_is_found_counts_down_to_its_rank(rank: int, figures: tuple[bool, b
     assert (row.passage.hit_at_1, row.passage.hit_at_5, row.passage.reciprocal_rank_at_10) == figures
 
 
-TEXTS = {"a": "one two three four five six", "b": "sieben \U0001f33e acht", "c": ""}
-_DOCS = st.sampled_from(["a", "b", "c", "gone", *"defghijklm"])
-_STARTS = st.integers(0, 12)
-
-
-_PLACES = st.builds(lambda doc, start, length: Place(doc, start, start + length), _DOCS, _STARTS, st.integers(1, 12))
-_RELEVANT = st.dictionaries(_DOCS, st.integers(0, 3), max_size=12).map(lambda grades: tuple(grades.items()))
-_GOLD = st.lists(_PLACES, max_size=4).map(tuple)
-_CONFIDENCES = st.sampled_from([0.0, 0.25, 0.5, 1.0]) | st.floats(0, 1)
 # The first example waits for imports, which take longer than the usual deadline.
 _LAW = settings(max_examples=50, deadline=None)
-Run = tuple[list[Question], list[Prediction]]
 
 
-def _quote(place: Place, ending: str) -> Quote:
-    text = TEXTS.get(place.doc, "")[place.start : place.end]
-    return Quote(place.doc, place.start, place.end, text + ending)
-
-
-_ANSWERS = st.builds(
-    Prediction,
-    st.just(""),
-    st.lists(_PLACES, max_size=16).map(tuple),
-    st.lists(st.builds(_quote, _PLACES, st.sampled_from(["", "", "."])), max_size=12).map(tuple),
-    st.booleans(),
-    _CONFIDENCES,
-)
-
-
-@st.composite
-def _runs(draw: st.DrawFn) -> Run:
-    """Up to five questions, most of them with a prediction."""
-    question = st.builds(Question, st.just(""), st.just("?"), st.booleans(), _RELEVANT, _GOLD)
-    drawn = draw(st.lists(st.tuples(question, st.none() | _ANSWERS), min_size=1, max_size=5))
-    questions = [replace(asked, id=str(n)) for n, (asked, _) in enumerate(drawn)]
-    return questions, [replace(answer, id=str(n)) for n, (_, answer) in enumerate(drawn) if answer]
-
-
-def _pairs(run: Run) -> Iterator[tuple[Question, Prediction]]:
+def _pairs(run: Asked) -> Iterator[tuple[Question, Prediction]]:
     """Each question with its prediction; an empty one where there is none."""
     given_for = {prediction.id: prediction for prediction in run[1]}
     for question in run[0]:
@@ -419,9 +390,9 @@ def _shares_a_code_point(place: Place | Quote, gold: Sequence[Place]) -> bool:
 
 
 @_LAW
-@given(_runs())
+@given(runs())
 def test_a_place_is_a_hit_when_it_shares_a_code_point_with_a_gold_span(
-    run: Run,
+    run: Asked,
 ) -> None:
     rows = score(*run, TEXTS).rows
     for row, (question, prediction) in zip(rows, _pairs(run), strict=True):
@@ -437,9 +408,9 @@ def test_a_place_is_a_hit_when_it_shares_a_code_point_with_a_gold_span(
 
 
 @_LAW
-@given(_runs())
+@given(runs())
 def test_ndcg_is_the_discounted_gain_of_the_documents_in_order_of_their_first_passages_over_the_best_possible(
-    run: Run,
+    run: Asked,
 ) -> None:
     rows = score(*run, TEXTS).rows
     for row, (question, prediction) in zip(rows, _pairs(run), strict=True):
@@ -456,8 +427,8 @@ def test_ndcg_is_the_discounted_gain_of_the_documents_in_order_of_their_first_pa
 
 
 @_LAW
-@given(_runs())
-def test_a_citation_is_exact_when_it_is_the_slice_of_its_document(run: Run) -> None:
+@given(runs())
+def test_a_citation_is_exact_when_it_is_the_slice_of_its_document(run: Asked) -> None:
     scores = score(*run, TEXTS)
     cited = [quote for _, prediction in _pairs(run) for quote in prediction.citations]
     exact = [quote for quote in cited if TEXTS.get(quote.doc, "")[quote.start : quote.end] == quote.text]
@@ -468,21 +439,21 @@ def test_a_citation_is_exact_when_it_is_the_slice_of_its_document(run: Run) -> N
 
 
 @_LAW
-@given(_runs())
+@given(runs())
 def test_auroc_is_the_share_of_pairs_that_confidence_orders_rightly_ties_counting_half(
-    run: Run,
+    run: Asked,
 ) -> None:
     kinds: dict[bool, list[float]] = {True: [], False: []}
     for question in run[0]:
         kinds[question.answerable] += [prediction.confidence for prediction in run[1] if prediction.id == question.id]
     pairs = [(p > n) + (p == n) / 2 for p in kinds[True] for n in kinds[False]]
-    expected = (pytest.approx(sum(pairs) / len(pairs), abs=1e-12), len(run[0])) if pairs else None
+    expected = (pytest.approx(sum(pairs) / len(pairs), abs=1e-12), len(run[1])) if pairs else None
     assert _figures(score(*run, TEXTS)).get("answerable AUROC") == expected
 
 
 @_LAW
-@given(_runs(), st.data())
-def test_silence_never_raises_a_mean_and_never_shrinks_what_it_is_taken_over(run: Run, data: st.DataObject) -> None:
+@given(runs(), st.data())
+def test_silence_never_raises_a_mean_and_never_shrinks_what_it_is_taken_over(run: Asked, data: st.DataObject) -> None:
     questions, predictions = run
     kept = data.draw(st.lists(st.sampled_from(predictions), unique_by=lambda p: p.id) if predictions else st.just([]))
     whole, less = _figures(score(questions, predictions, TEXTS)), _figures(score(questions, kept, TEXTS))
@@ -493,9 +464,9 @@ def test_silence_never_raises_a_mean_and_never_shrinks_what_it_is_taken_over(run
 
 
 @_LAW
-@given(_runs())
+@given(runs())
 def test_means_are_over_rows_in_the_order_of_the_questions_whatever_the_order_of_the_predictions(
-    run: Run,
+    run: Asked,
 ) -> None:
     questions, predictions = run
     scores = score(questions, predictions, TEXTS)
@@ -508,9 +479,9 @@ def test_means_are_over_rows_in_the_order_of_the_questions_whatever_the_order_of
 
 
 @_LAW
-@given(_runs())
+@given(runs())
 def test_what_is_not_judged_is_left_out_and_all_else_lies_in_bounds(
-    run: Run,
+    run: Asked,
 ) -> None:
     figures = _figures(score(*run, TEXTS))
     assert ("passage hit@1" in figures) == any(question.answerable and question.gold for question in run[0])

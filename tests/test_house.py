@@ -44,12 +44,13 @@ ROOMS: dict[str, str] = {
     "engine": "answers encoder errors lexical library models ranking records settings snapshot",
     # Doors and what they share.
     "evaluation": "errors records",
+    "report": "evaluation terminal",
     "payload": "errors records",
     "sourceview": "records",
     "asking": "errors payload records",
     "web": "asking errors payload records sourceview",
     "terminal": "indexing records",
-    "cli": "engine errors evaluation indexing library payload records settings terminal web",
+    "cli": "engine errors evaluation indexing library payload records report settings terminal web",
 }
 """Every room of the package, and the rooms that it may import."""
 
@@ -75,6 +76,7 @@ LIBRARIES: dict[str, str] = {
     "click": "cli",
     "rich": "terminal",
     "ir_measures": "evaluation",
+    "scipy": "evaluation",
     "platformdirs": "settings",
     "threadpoolctl": "engine",
     "pypdfium2": "formats",

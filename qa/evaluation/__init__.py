@@ -1,0 +1,69 @@
+"""How good an engine is on a set of questions whose answers people have marked: one row a question, then the means.
+
+    judgements    a set's folder -> [Question], and the texts of its documents
+    predictions   engine + [Question] -> [Prediction]
+    measures      questions + predictions -> Scores: a Row each, and the means of MEASURES over them
+    calibration   confidence held against being right: reliability, ECE, risk and coverage, AURC
+    failures      the answers that are most wrong, with what was cited and what was gold
+
+A question without a prediction counts as wrong wherever it is judged; a measure that no question is judged for is left
+out.
+"""
+
+from __future__ import annotations
+
+from qa.evaluation.calibration import (
+    LADDER,
+    Bin,
+    Choice,
+    area_under_risk_coverage,
+    expected_calibration_error,
+    reliability,
+    risk_coverage,
+)
+from qa.evaluation.failures import CITED, CONTEXT, Failure, Gold, worst
+from qa.evaluation.judgements import Place, Question, load, texts_of
+from qa.evaluation.measures import (
+    MEASURES,
+    Found,
+    Mean,
+    Measure,
+    Row,
+    Scores,
+    confidence_and_right,
+    score,
+    table,
+)
+from qa.evaluation.predictions import Prediction, Quote, SupportsAsk, predict
+
+__all__ = [
+    "CITED",
+    "CONTEXT",
+    "LADDER",
+    "MEASURES",
+    "Bin",
+    "Choice",
+    "Failure",
+    "Found",
+    "Gold",
+    "Mean",
+    "Measure",
+    "Place",
+    "Prediction",
+    "Question",
+    "Quote",
+    "Row",
+    "Scores",
+    "SupportsAsk",
+    "area_under_risk_coverage",
+    "confidence_and_right",
+    "expected_calibration_error",
+    "load",
+    "predict",
+    "reliability",
+    "risk_coverage",
+    "score",
+    "table",
+    "texts_of",
+    "worst",
+]

@@ -1,0 +1,129 @@
+"""What an evaluation found, as text for people and as JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from qa import evaluation
+from qa.evaluation import Failure, Scores
+from qa.terminal import one_line
+
+_GOLD_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The scores; the confidence from which on questions were answered; the answers that are most wrong, and how many
+    of them are told."""
+
+    scores: Scores
+    min_confidence: float
+    failures: Sequence[Failure] = ()
+    told: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        confidence, right = evaluation.confidence_and_right(self.scores.rows)
+        found: dict[str, Any] = {
+            "measures": {mean.measure: {"value": mean.value, "n": mean.n} for mean in self.scores.means},
+            "reliability": [asdict(bin) for bin in evaluation.reliability(confidence, right)],
+            "risk_coverage": [asdict(choice) for choice in self._choices()],
+        }
+        if self.told:
+            found["worst"] = [_failure_to_json(failure) for failure in self.failures[: self.told]]
+        return found
+
+    def lines(self, width: int | None = None) -> Iterator[str]:
+        """For people; quotes are folded to `width` columns where it is given."""
+        for name, value, count in self.scores.means:
+            yield f"{name:40s} {value:8.4f}   n={count}"
+        yield from self._calibration()
+        if self.told:
+            yield from self._worst(width)
+
+    def _choices(self) -> tuple[evaluation.Choice, ...]:
+        confidence, right = evaluation.confidence_and_right(self.scores.rows)
+        return evaluation.risk_coverage(confidence, right, {*evaluation.LADDER, self.min_confidence})
+
+    def _calibration(self) -> Iterator[str]:
+        confidence, right = evaluation.confidence_and_right(self.scores.rows)
+        if not confidence:
+            return
+        yield ""
+        yield "Reliability: of the answers of such a confidence, the share whose first passage holds a gold span"
+        yield "  confidence       n    mean   right"
+        for bin in evaluation.reliability(confidence, right):
+            means = f"{_figure(bin.mean_confidence)}  {_figure(bin.share_right)}"
+            yield f"  {bin.low:.1f} to {bin.high:.1f}  {bin.n:6d}  {means}"
+        yield ""
+        yield "Coverage: the share of questions answered from a confidence on. Risk: the share of those that is wrong"
+        yield "      from  coverage    risk"
+        for choice in self._choices():
+            now = "  as set" if choice.min_confidence == self.min_confidence else ""
+            yield f"  {choice.min_confidence:8.2f}  {choice.coverage:8.3f}  {_figure(choice.risk)}{now}"
+
+    def _worst(self, width: int | None) -> Iterator[str]:
+        yield ""
+        if not self.failures:
+            yield "No wrong answer was given."
+            return
+        shown = self.failures[: self.told]
+        yield (
+            f"The worst {len(shown)} of {len(self.failures)} wrong answers: the documents do not say, or nothing right "
+            f"is among the first {evaluation.CITED} citations"
+        )
+        for number, failure in enumerate(shown, 1):
+            yield ""
+            yield _folded(f"{number:3d}. ", f"{failure.question.text} ({failure.question.id})", width)
+            yield f"     confidence {failure.confidence:.0%}"
+            for quote in failure.cited:
+                yield _folded("     cited  ", f"{_where(quote)}: {quote.text}", width)
+            if not failure.question.answerable:
+                yield "     gold   none: the documents do not say"
+            for gold in failure.gold[:_GOLD_SHOWN]:
+                yield _folded("     gold   ", _gold(gold), width)
+            if len(failure.gold) > _GOLD_SHOWN:
+                yield f"     gold   and {len(failure.gold) - _GOLD_SHOWN} more"
+
+
+def _figure(value: float | None) -> str:
+    return "     -" if value is None else f"{value:6.3f}"
+
+
+def _folded(start: str, text: str, width: int | None) -> str:
+    text = one_line(text)
+    if width is None:
+        return start + text
+    return textwrap.fill(
+        text, max(width, 40), initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
+    )
+
+
+def _where(quote: evaluation.Quote) -> str:
+    """Path and place, as in "reports/coming-home.docx, Summary"; the label begins with the file's name."""
+    name = quote.path.rpartition("/")[2]
+    return quote.path + quote.label.removeprefix(name) if quote.label.startswith(name) else quote.path
+
+
+def _gold(gold: evaluation.Gold) -> str:
+    place = gold.place
+    if not gold.text:
+        return f"{place.doc}, characters {place.start} to {place.end}, which the index does not hold"
+    before, after = ("..." if len(around) == evaluation.CONTEXT else "" for around in (gold.prefix, gold.suffix))
+    return f"{place.doc}: {before}{gold.prefix}[{gold.text}]{gold.suffix}{after}"
+
+
+def _failure_to_json(failure: Failure) -> dict[str, Any]:
+    return {
+        "id": failure.question.id,
+        "question": failure.question.text,
+        "answerable": failure.question.answerable,
+        "confidence": failure.confidence,
+        "cited": [asdict(quote) for quote in failure.cited],
+        "gold": [
+            {**asdict(gold.place), "text": gold.text, "prefix": gold.prefix, "suffix": gold.suffix}
+            for gold in failure.gold
+        ],
+    }
