@@ -1,7 +1,8 @@
 """The commands `ask` and `qa`. The only room that prints or ends the process.
 
-Exit codes: 0 answered, or done; 1 the documents do not say, or some file could not be read; 2 an error; 75 another
-process is writing to the index; 130 interrupted; 141 whoever read the output has gone.
+Exit codes: 0 answered, or done; 1 the documents do not say, some file could not be read, or answers are worse than a
+gate lets through; 2 an error; 75 another process is writing to the index; 130 interrupted; 141 whoever read the output
+has gone.
 """
 
 from __future__ import annotations
@@ -292,6 +293,13 @@ def status(as_json: bool, only_problems: bool, **flags: Any) -> None:
 @click.option(
     "--worst", type=click.IntRange(min=0), default=0, metavar="N", help="Show the N surest of the wrong answers."
 )
+@click.option(
+    "--save", type=click.Path(path_type=Path), metavar="RUN", help="Write this run to a file, to compare with."
+)
+@click.option("--against", type=click.Path(path_type=Path), metavar="RUN", help="Compare with a run that was saved.")
+@click.option(
+    "--gate", type=click.Path(path_type=Path), metavar="RUN", help="Compare, and exit with 1 on a significant loss."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the measures as JSON.")
 @_index_options
 def eval_(
@@ -300,6 +308,9 @@ def eval_(
     docs: Path | None,
     predictions: Path | None,
     worst: int,
+    save: Path | None,
+    against: Path | None,
+    gate: Path | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -315,12 +326,23 @@ def eval_(
         from qa.engine import Engine
         from qa.report import Report
 
+        if against is not None and gate is not None:
+            raise UsageError("--gate compares too.", "Leave out --against.")
         given = flags["index"]
         settings = _settings(flags)
         folder = docs or set_dir / "docs"
         asked = evaluation.load(set_dir, questions)
+        # What cannot be is said now rather than after all the work.
+        earlier = against or gate
+        baseline = None if earlier is None else evaluation.Run.load(earlier)
+        if baseline is not None:
+            evaluation.shared(baseline.questions, asked)
+        if save is not None:
+            if earlier is not None and save.resolve() == earlier.resolve():
+                raise UsageError(f"{save} would be overwritten by the run it is compared with.", "Save elsewhere.")
+            _check_writable(save)
         if predictions is not None:
-            _write_lines(predictions, [])  # said now rather than after all the work
+            _write_lines(predictions, [])
         with tempfile.TemporaryDirectory(prefix="qa-eval-") as temporary:
             settings = settings if given else replace(settings, index=Path(temporary))
             _build([folder], settings)
@@ -334,13 +356,28 @@ def eval_(
             engine.close()
         if predictions is not None:
             _write_lines(predictions, [json.dumps(row.to_json(), ensure_ascii=False) for row in found])
-        scores = evaluation.score(asked, found, texts)
-        report = Report(scores, settings.min_confidence, evaluation.worst(asked, found, scores, texts), worst)
+        run = evaluation.Run(asked, evaluation.score(asked, found, texts))
+        if save is not None:
+            run.save(save)
+        failures = evaluation.worst(asked, found, run.scores, texts)
+        comparison = None if baseline is None else evaluation.compare(baseline, run)
+        report = Report(run, settings.min_confidence, failures, worst, comparison)
         if as_json:
             _print_json(report.to_json())
         else:
             for line in report.lines(shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
                 click.echo(line)
+        if gate is not None and comparison is not None:
+            for loss in comparison.losses:
+                _announce(f"{loss.measure} is worse than in {gate}: {loss.before:.4f} then, {loss.after:.4f} now.")
+            raise SystemExit(1 if comparison.losses else 0)
+
+
+def _check_writable(path: Path) -> None:
+    try:
+        path.open("a").close()  # whatever it holds stays until there is something better
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).", "Name another file.") from error
 
 
 def _write_lines(path: Path, lines: list[str]) -> None:

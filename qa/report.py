@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from qa import evaluation
-from qa.evaluation import Failure, Scores
+from qa.evaluation import Comparison, Failure
 from qa.terminal import one_line
 
 _GOLD_SHOWN = 3
@@ -16,39 +16,44 @@ _GOLD_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The scores; the confidence from which on questions were answered; the answers that are most wrong, and how many
-    of them are told."""
+    """A run; the confidence from which on its questions were answered; the answers that are most wrong, and how many
+    of them are told; and what a comparison with an earlier run found, where there was one."""
 
-    scores: Scores
+    run: evaluation.Run
     min_confidence: float
     failures: Sequence[Failure] = ()
     told: int = 0
+    comparison: Comparison | None = None
 
     def to_json(self) -> dict[str, Any]:
-        confidence, right = evaluation.confidence_and_right(self.scores.rows)
+        confidence, right = evaluation.confidence_and_right(self.run.scores.rows)
         found: dict[str, Any] = {
-            "measures": {mean.measure: {"value": mean.value, "n": mean.n} for mean in self.scores.means},
+            "measures": {mean.measure: {"value": mean.value, "n": mean.n} for mean in self.run.scores.means},
             "reliability": [asdict(bin) for bin in evaluation.reliability(confidence, right)],
             "risk_coverage": [asdict(choice) for choice in self._choices()],
         }
         if self.told:
             found["worst"] = [_failure_to_json(failure) for failure in self.failures[: self.told]]
+        if self.comparison is not None:
+            found["comparison"] = _comparison_to_json(self.comparison)
         return found
 
     def lines(self, width: int | None = None) -> Iterator[str]:
         """For people; quotes are folded to `width` columns where it is given."""
-        for name, value, count in self.scores.means:
+        for name, value, count in self.run.scores.means:
             yield f"{name:40s} {value:8.4f}   n={count}"
         yield from self._calibration()
         if self.told:
             yield from self._worst(width)
+        if self.comparison is not None:
+            yield from _comparison(self.comparison)
 
     def _choices(self) -> tuple[evaluation.Choice, ...]:
-        confidence, right = evaluation.confidence_and_right(self.scores.rows)
+        confidence, right = evaluation.confidence_and_right(self.run.scores.rows)
         return evaluation.risk_coverage(confidence, right, {*evaluation.LADDER, self.min_confidence})
 
     def _calibration(self) -> Iterator[str]:
-        confidence, right = evaluation.confidence_and_right(self.scores.rows)
+        confidence, right = evaluation.confidence_and_right(self.run.scores.rows)
         if not confidence:
             return
         yield ""
@@ -126,4 +131,50 @@ def _failure_to_json(failure: Failure) -> dict[str, Any]:
             {**asdict(gold.place), "text": gold.text, "prefix": gold.prefix, "suffix": gold.suffix}
             for gold in failure.gold
         ],
+    }
+
+
+def _comparison(found: Comparison) -> Iterator[str]:
+    yield ""
+    left_out = [
+        f"{count} {what}"
+        for count, what in (
+            (found.only_before, "only in the baseline"),
+            (found.only_after, "only in this run"),
+            (found.changed, "with other words or judgements"),
+        )
+        if count
+    ]
+    yield f"Compared over {found.shared} questions" + (f"; left out: {', '.join(left_out)}" if left_out else "")
+    yield (
+        f"{'':28s} {'baseline':>8} {'this run':>8} {'change':>8}   {'95% interval':20s} {'p':>6} {'p Holm':>6} {'n':>6}"
+    )
+    for each in found.differences:
+        interval = "-" if each.interval is None else f"{each.interval[0]:+.4f} to {each.interval[1]:+.4f}"
+        corrected = "-" if each.corrected is None else f"{each.corrected:.4f}"
+        yield (
+            f"{each.measure:28s} {each.before:8.4f} {each.after:8.4f} {each.difference:+8.4f}   {interval:20s} "
+            f"{each.p:6.4f} {corrected:>6} {each.n:6d}  {each.verdict}"
+        ).rstrip()
+
+
+def _comparison_to_json(found: Comparison) -> dict[str, Any]:
+    return {
+        "shared": found.shared,
+        "only_in_baseline": found.only_before,
+        "only_in_this_run": found.only_after,
+        "changed": found.changed,
+        "measures": {
+            each.measure: {
+                "baseline": each.before,
+                "value": each.after,
+                "difference": each.difference,
+                "interval": each.interval,
+                "n": each.n,
+                "p": each.p,
+                "p_holm": each.corrected,
+                "verdict": each.verdict,
+            }
+            for each in found.differences
+        },
     }

@@ -723,6 +723,9 @@ def test_eval_says_at_once_what_is_wrong_with_its_files(variables: Shelf, here: 
         lambda: ["--predictions", here / "no" / "out.jsonl"],
         lambda: ["--questions", "none.jsonl"],
         lambda: ["--docs", here / "none"],
+        lambda: ["--save", here / "no" / "run.json"],
+        lambda: ["--against", here / "none.json"],
+        lambda: ["--gate", judged / "questions.jsonl"],
     )
     for words in cases:
         result = invoke("eval", variables, judged, *words())
@@ -751,6 +754,52 @@ def dozen(here: Path) -> Path:
     return write(
         here / "set", {f"docs/{doc}.txt": text for doc, text in sails.items()} | {"questions.jsonl": questions}
     )
+
+
+def test_a_gate_lets_the_same_answers_through_and_stops_worse_ones(variables: Shelf, here: Path, dozen: Path) -> None:
+    assert invoke("eval", variables, dozen, "--save", "run.json").exit_code == 0
+    same = invoke("eval", variables, dozen, "--gate", "run.json", "--json")
+    assert same.exit_code == 0 and same.stderr == ""
+    for found in json.loads(same.stdout)["comparison"]["measures"].values():
+        assert (found["difference"], found["p"], found["verdict"]) == (0, 1, "")
+    # Of documents by other names no judgement holds.
+    worse = invoke("eval", variables, dozen, "--docs", "renamed", "--gate", "run.json")
+    assert worse.exit_code == 1
+    lost = [line.partition(" is worse than in run.json: ")[0] for line in worse.stderr.splitlines()]
+    assert {"passage hit@1", "sentence hit@1", "document nDCG@10"} <= set(lost)
+    assert all(
+        any(re.match(f"{re.escape(name)} .*worse$", line) for line in worse.stdout.splitlines()) for name in lost
+    )
+    against = invoke("eval", variables, dozen, "--docs", "renamed", "--against", "run.json", "--save", "worse.json")
+    assert against.exit_code == 0 and against.stdout == worse.stdout
+    better = invoke("eval", variables, dozen, "--gate", "worse.json")
+    assert re.search(r"^passage hit@1 .*better$", better.stdout, re.MULTILINE)
+    # Confidence that was low where everything was wrong is too low where everything is right.
+    assert re.fullmatch(r"(confidence ECE is worse than in worse\.json: .*\n)?", better.stderr)
+    assert better.exit_code == (1 if better.stderr else 0)
+
+
+def test_a_run_over_other_questions_is_compared_over_those_in_common(variables: Shelf, here: Path, dozen: Path) -> None:
+    assert invoke("eval", variables, dozen, "--save", "run.json").exit_code == 0
+    lines = (dozen / "questions.jsonl").read_text("utf-8").splitlines()
+    changed = lines[3].replace("When does", "At what time does")
+    write(dozen, {"few.jsonl": "\n".join([*lines[:3], changed, lines[4].replace('"id": "', '"id": "new')])})
+    few = invoke("eval", variables, dozen, "--questions", "few.jsonl", "--against", "run.json")
+    said = "Compared over 3 questions; left out: 9 only in the baseline, 1 only in this run, 1 with other words"
+    assert few.exit_code == 0 and said in few.stdout
+    write(dozen, {"none.jsonl": changed})
+    none = invoke("eval", variables, dozen, "--questions", "none.jsonl", "--gate", "run.json")
+    assert none.exit_code == 2 and "share no question" in none.stderr and none.stdout == ""
+
+
+def test_a_baseline_is_not_overwritten_by_the_run_that_it_judges(variables: Shelf, here: Path, dozen: Path) -> None:
+    assert invoke("eval", variables, dozen, "--save", "run.json").exit_code == 0
+    before = (here / "run.json").read_bytes()
+    for option in ("--gate", "--against"):
+        refused = invoke("eval", variables, dozen, option, "run.json", "--save", here / "set" / ".." / "run.json")
+        assert refused.exit_code == 2 and "would be overwritten" in refused.stderr
+    assert invoke("eval", variables, dozen, "--gate", "run.json", "--against", "run.json").exit_code == 2
+    assert (here / "run.json").read_bytes() == before
 
 
 def test_the_worst_answers_are_listed_for_people_and_programs(variables: Shelf, here: Path, dozen: Path) -> None:

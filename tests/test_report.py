@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from judged import TEXTS, Asked, runs
 
 from qa import evaluation
-from qa.evaluation import Place, Prediction, Question, Quote
+from qa.evaluation import Place, Prediction, Question, Quote, Run
 from qa.report import Report
 
 OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -20,7 +20,8 @@ def report(run: Asked, told: int = 3) -> Report:
     questions, predictions = run
     scores = evaluation.score(questions, predictions, TEXTS)
     failures = evaluation.worst(questions, predictions, scores, TEXTS)
-    return Report(scores, 0.35, failures, told)
+    made = Run(tuple(questions), scores)
+    return Report(made, 0.35, failures, told, evaluation.compare(made, made))
 
 
 @settings(max_examples=20)
@@ -29,7 +30,7 @@ def test_every_figure_in_json_is_shown_to_people(run: Asked) -> None:
     whole = report(run)
     told = json.loads(json.dumps(whole.to_json()))
     lines = list(whole.lines())
-    assert set(told) == {"measures", "reliability", "risk_coverage", "worst"}
+    assert set(told) == {"measures", "reliability", "risk_coverage", "worst", "comparison"}
     for name, mean in told["measures"].items():
         assert f"{name:40s} {mean['value']:8.4f}   n={mean['n']}" in lines
     for bin in told["reliability"]:
@@ -42,13 +43,16 @@ def test_every_figure_in_json_is_shown_to_people(run: Asked) -> None:
     assert [words[0] for words in set_] == (["0.35"] if told["risk_coverage"] else [])
     for failure in told["worst"]:
         assert any(f"{failure['question']} ({failure['id']})" in line for line in lines)
+    for name, found in told["comparison"]["measures"].items():
+        (line,) = [line for line in lines if re.match(rf"{re.escape(name)} .* 1\.0000 +(1\.0000|-) +\d+$", line)]
+        assert f"{found['value']:8.4f} {found['difference']:+8.4f}" in line
 
 
-def test_a_report_without_worst_says_nothing_of_them() -> None:
-    scores = evaluation.score([Question("q", "?", False)], [], {})
-    assert set(Report(scores, 0.35).to_json()) == {"measures", "reliability", "risk_coverage"}
-    assert [line.split("  ")[0] for line in Report(scores, 0.35).lines()] == ["questions with a prediction"]
-    assert list(Report(scores, 0.35, (), 3).lines())[-1] == "No wrong answer was given."
+def test_a_report_without_worst_and_comparison_says_nothing_of_them() -> None:
+    run = Run((question := Question("q", "?", False),), evaluation.score([question], [], {}))
+    assert set(Report(run, 0.35).to_json()) == {"measures", "reliability", "risk_coverage"}
+    assert [line.split("  ")[0] for line in Report(run, 0.35).lines()] == ["questions with a prediction"]
+    assert list(Report(run, 0.35, (), 3).lines())[-1] == "No wrong answer was given."
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.none() | st.integers(0, 90))
@@ -60,7 +64,11 @@ def test_nothing_that_a_set_or_a_document_holds_is_obeyed_by_a_terminal(
     prediction = Prediction(text, (), (Quote("b", 0, 9, text, text, f"{text}, {more}"),), True, 0.5)
     scores = evaluation.score([question], [prediction], {text: text})
     failures = evaluation.worst([question], [prediction], scores, {text: text})
-    lines = [line for given_ in Report(scores, 0.5, failures, 1).lines(width) for line in given_.split("\n")]
+    lines = [
+        line
+        for given_ in Report(Run((question,), scores), 0.5, failures, 1).lines(width)
+        for line in given_.split("\n")
+    ]
     assert any("owned" in line for line in lines)
     for line in lines:
         assert not OBEYED.search(line)
@@ -82,7 +90,7 @@ def test_the_worst_answers_name_file_place_and_sentence_and_the_gold_in_its_cont
     ]
     scores = evaluation.score(questions, predictions, {"ferry": text})
     failures = evaluation.worst(questions, predictions, scores, {"ferry": text})
-    shown = list(Report(scores, 0.35, failures, 5).lines())
+    shown = list(Report(Run(tuple(questions), scores), 0.35, failures, 5).lines())
     heading = next(n for n, line in enumerate(shown) if line.startswith("The worst 2 of 2"))
     assert shown[heading + 1 :] == [
         "",

@@ -5,6 +5,8 @@
     measures      questions + predictions -> Scores: a Row each, and the means of MEASURES over them
     calibration   confidence held against being right: reliability, ECE, risk and coverage, AURC
     failures      the answers that are most wrong, with what was cited and what was gold
+    runs          the rows of a run, as a file
+    comparison    two runs: differences, their intervals, their significance
 
 A question without a prediction counts as wrong wherever it is judged; a measure that no question is judged for is left
 out.
@@ -21,6 +23,7 @@ from qa.evaluation.calibration import (
     reliability,
     risk_coverage,
 )
+from qa.evaluation.comparison import Comparison, Difference, compare, shared
 from qa.evaluation.failures import CITED, CONTEXT, Failure, Gold, worst
 from qa.evaluation.judgements import Place, Question, load, texts_of
 from qa.evaluation.measures import (
@@ -35,6 +38,7 @@ from qa.evaluation.measures import (
     table,
 )
 from qa.evaluation.predictions import Prediction, Quote, SupportsAsk, predict
+from qa.evaluation.runs import Run
 
 __all__ = [
     "CITED",
@@ -43,6 +47,8 @@ __all__ = [
     "MEASURES",
     "Bin",
     "Choice",
+    "Comparison",
+    "Difference",
     "Failure",
     "Found",
     "Gold",
@@ -53,9 +59,11 @@ __all__ = [
     "Question",
     "Quote",
     "Row",
+    "Run",
     "Scores",
     "SupportsAsk",
     "area_under_risk_coverage",
+    "compare",
     "confidence_and_right",
     "expected_calibration_error",
     "load",
@@ -63,6 +71,7 @@ __all__ = [
     "reliability",
     "risk_coverage",
     "score",
+    "shared",
     "table",
     "texts_of",
     "worst",

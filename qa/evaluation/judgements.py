@@ -16,6 +16,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, NoReturn, TypeVar
 
 from qa.errors import UsageError
@@ -48,6 +49,16 @@ class Question:
     answerable: bool
     relevant: tuple[tuple[str, int], ...] = ()
     gold: tuple[Place, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As a line of questions.jsonl, every alternative a span of its own; `from_json` gives the question back."""
+        return {
+            "id": self.id,
+            "question": self.text,
+            "answerable": self.answerable,
+            "relevant": dict(self.relevant),
+            "gold": [{"doc": place.doc, "start": place.start, "end": place.end} for place in self.gold],
+        }
 
     @classmethod
     def from_json(cls, row: Any) -> Question:
@@ -124,9 +135,11 @@ def _refuse(error: OSError, path: Path | None = None) -> NoReturn:
 _KINDS = {
     str: "a string",
     int: "a whole number",
+    float: "a number",
     bool: "true or false",
     list: "a list",
     dict: "an object",
+    NoneType: "null",
 }
 
 
