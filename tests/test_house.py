@@ -36,7 +36,8 @@ ROOMS: dict[str, str] = {
     "ranking": "records",
     # What stands behind one stage or builds upon several.
     "quantisation": "",
-    "models": "errors quantisation records",
+    "exports": "errors",
+    "models": "errors exports quantisation records",
     "snapshot": "errors interaction lexical library records vectors",
     "answers": "records",
     # The two that join the stages.
@@ -60,7 +61,7 @@ LIBRARIES: dict[str, str] = {
     "nltk": "sentences",
     "punkt": "sentences",
     "sentence_transformers": "models",
-    "torch": "models",
+    "torch": "exports models",
     "transformers": "models",
     "huggingface_hub": "models",
     "onnx": "quantisation",
