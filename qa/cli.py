@@ -23,7 +23,7 @@ import click
 from qa import payload, terminal
 from qa.errors import IndexBusy, QAError, UsageError
 from qa.records import IndexReport
-from qa.settings import Settings, settle
+from qa.settings import MAX_BUDGET_MS, Settings, settle
 
 DEFAULT_CORPUS = Path("corpus")
 """What the default index is built from when `ask` finds none."""
@@ -38,8 +38,8 @@ GONE = 141
 """What a shell reports of a program that SIGPIPE ended."""
 
 SETTINGS_HELP = """Settings may also be given in the environment (QA_INDEX, QA_MODEL, QA_CACHE, QA_THREADS,
-QA_MIN_CONFIDENCE, QA_FETCH_MODEL) or in the file qa.toml (index = "...", and so on). An option goes before the
-environment, and that before the file."""
+QA_MIN_CONFIDENCE, QA_RERANKER, QA_BUDGET_MS, QA_FETCH_MODEL) or in the file qa.toml (index = "...", and so on). An
+option goes before the environment, and that before the file."""
 
 Command = Callable[..., Any]
 
@@ -67,6 +67,25 @@ _least_confidence = click.option(
     type=click.FloatRange(0, 1),
     help=f"Below it the documents do not say. [default: {Settings().min_confidence}]",
 )
+
+
+def _reranker_options(command: Command) -> Command:
+    """The options of every command that asks."""
+    for option in (
+        click.option(
+            "--budget-ms",
+            type=click.IntRange(0, MAX_BUDGET_MS),
+            metavar="MS",
+            help=f"Milliseconds a question that the reranker may read. [default: {Settings().budget_ms}]",
+        ),
+        click.option(
+            "--reranker",
+            metavar="NAME",
+            help="Cross-encoder that puts the best passages in order: a name or a folder. [default: none]",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def _settings(flags: dict[str, Any], *more: str) -> Settings:
@@ -143,6 +162,7 @@ def _announce(text: str) -> None:
 @click.option("--path", default="", metavar="GLOB", help="Only files whose path fits, as in 'briefings/*'.")
 @click.option("--after", default="", metavar="DATE", help="Only files modified on or after this date (2026-01-31).")
 @_least_confidence
+@_reranker_options
 @_index_options
 @click.version_option(package_name="qa", prog_name="ask")
 def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, **flags: Any) -> None:
@@ -156,7 +176,7 @@ def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, **f
 
         asked = check_question(" ".join(question))
         filter = payload.parse_filter(flags.pop("type_"), flags.pop("path"), flags.pop("after"))
-        settings = _settings(flags, "min_confidence")
+        settings = _settings(flags, "min_confidence", "reranker", "budget_ms")
         _default_index(settings)
         engine = Engine.open(settings, _announce)
         answer = engine.ask(asked, limit=limit, filter=filter, explain=explain)
@@ -246,6 +266,7 @@ def _report_json(report: IndexReport) -> dict[str, Any]:
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
 @_least_confidence
+@_reranker_options
 @_index_options
 def serve(paths: tuple[Path, ...], host: str, port: int, **flags: Any) -> None:
     """Serve the search page and the JSON endpoint; index each PATH first."""
@@ -253,7 +274,7 @@ def serve(paths: tuple[Path, ...], host: str, port: int, **flags: Any) -> None:
         from qa import web
         from qa.engine import Engine
 
-        settings = _settings(flags, "min_confidence")
+        settings = _settings(flags, "min_confidence", "reranker", "budget_ms")
         if paths:
             click.echo(terminal.summary(_build(list(paths), settings), settings.index), err=True)
         else:
@@ -301,6 +322,7 @@ def status(as_json: bool, only_problems: bool, **flags: Any) -> None:
     "--gate", type=click.Path(path_type=Path), metavar="RUN", help="Compare, and exit with 1 on a significant loss."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the measures as JSON.")
+@_reranker_options
 @_index_options
 def eval_(
     set_dir: Path,
@@ -329,7 +351,7 @@ def eval_(
         if against is not None and gate is not None:
             raise UsageError("--gate compares too.", "Leave out --against.")
         given = flags["index"]
-        settings = _settings(flags)
+        settings = _settings(flags, "reranker", "budget_ms")
         folder = docs or set_dir / "docs"
         asked = evaluation.load(set_dir, questions)
         # What cannot be is said now rather than after all the work.

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import answers, models, ranking, snapshot
+from qa import answers, crossencoders, models, ranking, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
 from qa.lexical import Lexicon
 from qa.library import Library, Maker
-from qa.records import Answer, Document, Filter, IndexState, Part, QuestionEncoding, Source, Span
+from qa.records import Answer, Document, Filter, IndexState, Part, QuestionEncoding, Reranking, Source, Span
+from qa.reranker import Reranker
 from qa.settings import Settings
 from qa.snapshot import Snapshot
 
@@ -55,12 +56,19 @@ class Engine:
     """An open index. Safe to share between threads; follows new commits of the index by itself."""
 
     def __init__(
-        self, settings: Settings, library: Library, encoder: Encoder, held: Snapshot, announce: Announce
+        self,
+        settings: Settings,
+        library: Library,
+        encoder: Encoder,
+        held: Snapshot,
+        announce: Announce,
+        reranker: Reranker | None = None,
     ) -> None:
         """See `open`."""
         self.settings = settings
         self._library = library
         self._encoder = encoder
+        self._reranker = reranker
         self._announce = announce
         self._lock = threading.RLock()
         self._documents: OrderedDict[str, tuple[Document, str]] = OrderedDict()
@@ -78,13 +86,15 @@ class Engine:
 
         library = Library.open(settings.index)
         # The model is hashed and loaded while the index is: each takes about a third of the time of a cold question.
+        # One thread for both models: where they must be exported first, torch traces only one at a time.
         with ThreadPoolExecutor(1) as pool:
             encoder = pool.submit(_prepared, library.maker, settings, announce)
+            reranker = pool.submit(_reranker, settings, announce)
             held = _current(library, announce)
             # Two threads on products as small as a question's wait for each other: 28 ms of processor time a question
             # against 12, and with other work on the machine 32 ms on the clock against 13.
             threadpool_limits(limits=1, user_api="blas")
-            return cls(settings, library, encoder.result(), held, announce)
+            return cls(settings, library, encoder.result(), held, announce, reranker.result())
 
     def close(self) -> None:
         """Let go of the index."""
@@ -127,10 +137,10 @@ class Engine:
         allowed = _allowed(held.sources, filter)
         encoded = self._encoder.encode_question(question)
         passages, facts = _candidates(held, question, encoded, allowed)
-        ranked = ranking.rank(facts)
+        ranked, reranking = self._reranked(held, question, passages, ranking.rank(facts))
         hits = [self._hit(held, int(passages[i]), int(i), ranked) for i in ranked.order]
         index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model)
-        return answers.compose(
+        answer = answers.compose(
             question,
             hits,
             evidence=_evidence(ranked),
@@ -141,6 +151,7 @@ class Engine:
             stale=self._stale,
             index=index,
         )
+        return replace(answer, reranking=reranking)
 
     def document(self, document_id: str) -> tuple[Source, Document]:
         """A document as it was indexed. Raises UsageError when there is none of that id."""
@@ -179,6 +190,7 @@ class Engine:
                 "fingerprint": self._maker.fingerprint,
                 "encoding": WAYS[self._maker.way],
                 "splitter": self._maker.splitter,
+                "reranker": None if self._reranker is None else self._reranker.model.name,
                 "roots": [str(root.path) for root in self._library.roots()],
                 "problems": [asdict(problem) for problem in self._library.problems()],
             }
@@ -209,6 +221,22 @@ class Engine:
             while len(self._documents) > HELD_DOCUMENTS:
                 self._documents.popitem(last=False)
             return document
+
+    def _reranked(
+        self, held: Snapshot, question: str, passages: NDArray[np.int64], ranked: ranking.Ranked
+    ) -> tuple[ranking.Ranked, Reranking | None]:
+        """The passages in the order of the reranker, where there is one, and what it read."""
+        if self._reranker is None:
+            return ranked, None
+        name = self._reranker.model.name
+        texts = [self._text(held, int(passages[i])) for i in ranked.order]
+        scores = self._reranker.scores(question, texts, self.settings.budget_ms)
+        return ranking.rerank(ranked, scores, name), Reranking(name, len(scores))
+
+    def _text(self, held: Snapshot, passage: int) -> str:
+        spans = held.spans[held.first[passage] : held.first[passage + 1]]
+        text = self._document(held.sources[held.document[passage]]).text
+        return text[int(spans[0, 0]) : int(spans[-1, 1])]
 
     def _hit(self, held: Snapshot, passage: int, candidate: int, ranked: ranking.Ranked) -> answers.Hit:
         source = held.sources[held.document[passage]]
@@ -261,6 +289,16 @@ def _prepared(maker: Maker, settings: Settings, announce: Announce) -> Encoder:
     encoder = Encoder(model)
     encoder.prepare()
     return encoder
+
+
+def _reranker(settings: Settings, announce: Announce) -> Reranker | None:
+    """The reranker that was asked for, ready to read."""
+    if not settings.reranker:
+        return None
+    model = crossencoders.exported(
+        settings.reranker, settings.model_cache, fetch=settings.fetch_model, announce=announce
+    )
+    return Reranker(model)
 
 
 def _current(library: Library, announce: Announce) -> Snapshot:

@@ -6,7 +6,7 @@
     |- IndexMissing      there is no index here yet
     |- IndexUnusable     an index is there and cannot be used as it is (damaged, other format, other model)
     |- IndexBusy         another process is writing to this index
-    `- ModelUnusable     the embedding model is missing, altered, or of a kind that cannot be used
+    `- ModelUnusable     a model is missing, altered, or of a kind that cannot be used
 
 Errors are raised where they are noticed and caught only at a door (`cli`, `web`).
 """
@@ -44,4 +44,4 @@ class IndexBusy(QAError):
 
 
 class ModelUnusable(QAError):
-    """The embedding model is missing, altered, or of a kind that cannot be used."""
+    """A model is missing, altered, or of a kind that cannot be used."""

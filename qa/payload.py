@@ -6,6 +6,7 @@ Offsets stay here: the dicts carry text in marked segments, so that no client ha
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -58,6 +59,7 @@ def answer_to_json(answer: Answer, *, explain: bool = False, filter: Filter = NO
             "sentences": answer.index.sentences,
         },
         "model": answer.index.model,
+        "reranker": None if answer.reranking is None else asdict(answer.reranking),
     }
     whole: dict[str, Any] = well_formed(body)
     return whole

@@ -209,12 +209,21 @@ class IndexState:
 
 
 @dataclass(frozen=True, slots=True)
+class Reranking:
+    """By which cross-encoder passages were put in order, and how many of them, the best of the first stage, it read
+    within its time."""
+
+    name: str
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the documents say to a question, or that they do not.
 
     `citations` are best first, numbered from 1 in the order shown; `passages` are best first. `confidence` is in
     [0, 1] and follows from `evidence`. When `answered` is false the passages are merely the nearest. `total` counts
-    the passages that could be paged through with `offset` and `limit`.
+    the passages that could be paged through with `offset` and `limit`. `reranking` is None where none was asked for.
     """
 
     query: str
@@ -228,6 +237,7 @@ class Answer:
     took_ms: float
     index: IndexState
     evidence: tuple[Part, ...] = ()
+    reranking: Reranking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +273,29 @@ class Model:
     tokenizer: Path
     question_prompt: str = ""
     passage_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossEncoder:
+    """A model that reads a question and a passage together, exported to a graph that onnxruntime runs. Made and
+    checked by `crossencoders`, run by `reranker`.
+
+    `window` is the number of tokens in one pass, question, passage and special tokens; `labels`, 1 or 2, how many
+    values a pair gets; `probabilities` whether they are to go through a
+    sigmoid. `prompt` is put before every question. A
+    pass of n tokens takes about `pass_ms + n * token_ms` on this machine with all its cores at work.
+    """
+
+    name: str
+    fingerprint: str
+    window: int
+    labels: int
+    probabilities: bool
+    prompt: str
+    pass_ms: float
+    token_ms: float
+    graph: Path
+    tokenizer: Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,16 @@ from qa.errors import UsageError
 
 FILE = "qa.toml"
 
+MAX_BUDGET_MS = 600_000
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`index`: the folder of the index. `model`: name or path of the embedding model. `cache`: the folder where
     exported models are kept. `threads`: texts encoded side by side, 0 for one a core. `min_confidence`: an answer
     below it is "the documents do not say". `fetch_model`: whether a model that is not on this machine may be
-    downloaded."""
+    downloaded. `reranker`: name or path of a cross-encoder that puts the best passages in order, empty for none;
+    `budget_ms`: for how many milliseconds a question it may read."""
 
     index: Path = Path("index")
     model: str = "all-MiniLM-L6-v2"
@@ -27,6 +30,8 @@ class Settings:
     threads: int = 0
     min_confidence: float = 0.35
     fetch_model: bool = False
+    reranker: str = ""
+    budget_ms: int = 200
 
     @property
     def model_cache(self) -> Path:
@@ -86,8 +91,12 @@ def _fitted(name: str, value: Any, origin: str) -> Any:
             return float(value)
         if name == "fetch_model":
             return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
+        if name == "budget_ms" and 0 <= int(value) == float(value) <= MAX_BUDGET_MS:
+            return int(value)
         if name == "model" and isinstance(value, (str, Path)) and str(value).strip():
             return str(value)
+        if name == "reranker" and isinstance(value, (str, Path)):
+            return str(value).strip()
     except (TypeError, ValueError, KeyError, OverflowError):
         pass
     raise UsageError(f"The setting {name} cannot be {value!r}, given in {origin}.", "See `qa --help` for its range.")

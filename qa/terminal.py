@@ -66,6 +66,8 @@ def show(answer: Answer, *, explain: bool = False) -> None:
 
     console = Console(highlight=False, markup=False, soft_wrap=False)
     searched = f"{answer.index.documents:,} documents, {answer.index.sentences:,} sentences, {answer.took_ms:.0f} ms"
+    if answer.reranking is not None:
+        searched += f", {answer.reranking.read} passages reranked"
     if answer.answered:
         best = answer.citations[0]
         console.print(Text(one_line(best.text), style="bold"))
@@ -145,9 +147,10 @@ def _problem(problem: Problem) -> str:
 def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
     """What `Engine.status` told, for people."""
     if not only_problems:
-        for name in ("index", "documents", "passages", "sentences", "model", "encoding", "splitter", "commit"):
+        names = ("index", "documents", "passages", "sentences", "model", "encoding", "splitter", "reranker", "commit")
+        for name in names:
             value = state[name]
-            yield f"{name:12s} {value:,}" if isinstance(value, int) else f"{name:12s} {one_line(str(value))}"
+            yield f"{name:12s} {value:,}" if isinstance(value, int) else f"{name:12s} {one_line(str(value or 'none'))}"
         for root in state["roots"]:
             yield f"{'folder':12s} {one_line(root)}"
         yield f"{'problems':12s} {len(state['problems'])}"

@@ -34,15 +34,17 @@ ROOMS: dict[str, str] = {
     "lexical": "errors",
     "interaction": "errors",
     "ranking": "records",
+    "reranker": "errors records",
     # What stands behind one stage or builds upon several.
     "quantisation": "",
     "exports": "errors",
     "models": "errors exports quantisation records",
+    "crossencoders": "errors exports models records reranker",
     "snapshot": "errors interaction lexical library records vectors",
     "answers": "records",
     # The two that join the stages.
     "indexing": "encoder errors formats library models passages records sentences settings snapshot",
-    "engine": "answers encoder errors lexical library models ranking records settings snapshot",
+    "engine": "answers crossencoders encoder errors lexical library models ranking records reranker settings snapshot",
     # Doors and what they share.
     "evaluation": "errors records",
     "report": "evaluation terminal",
@@ -55,18 +57,21 @@ ROOMS: dict[str, str] = {
 }
 """Every room of the package, and the rooms that it may import."""
 
-STAGES = ("formats", "sentences", "passages", "encoder", "library", "vectors", "lexical", "interaction", "ranking")
+STAGES = (
+    *("formats", "sentences", "passages", "encoder", "library", "vectors", "lexical", "interaction", "ranking"),
+    "reranker",
+)
 
 LIBRARIES: dict[str, str] = {
     "nltk": "sentences",
     "punkt": "sentences",
-    "sentence_transformers": "models",
-    "torch": "exports models",
-    "transformers": "models",
+    "sentence_transformers": "crossencoders models",
+    "torch": "crossencoders exports models",
+    "transformers": "crossencoders models",
     "huggingface_hub": "models",
     "onnx": "quantisation",
-    "onnxruntime": "encoder quantisation",
-    "tokenizers": "encoder",
+    "onnxruntime": "encoder quantisation reranker",
+    "tokenizers": "encoder reranker",
     "sqlite3": "library",
     "faiss": "vectors",
     "tantivy": "lexical",
@@ -85,8 +90,8 @@ LIBRARIES: dict[str, str] = {
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",
-    "numpy": "encoder engine evaluation indexing interaction lexical library quantisation ranking records snapshot "
-    "vectors",
+    "numpy": "crossencoders encoder engine evaluation indexing interaction lexical library quantisation ranking "
+    "records reranker snapshot vectors",
 }
 """Every library from outside the standard one (and sqlite3), and the rooms that may import it."""
 

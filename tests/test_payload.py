@@ -43,7 +43,7 @@ def answer(engine: MemoryEngine) -> Answer:
 def test_an_answer_has_the_keys_of_the_design_and_no_others(answer: Answer) -> None:
     body = answer_to_json(answer)
     assert " ".join(body) == (
-        "query answered confidence answer citations passages total limit offset next took_ms index model"
+        "query answered confidence answer citations passages total limit offset next took_ms index model reranker"
     )
     assert set(body["answer"]) == {"text", "citation"}
     assert set(body["index"]) == {"commit", "documents", "sentences"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from random import Random
 
 import numpy as np
@@ -11,12 +12,14 @@ from qa.ranking import (
     LEXICAL_WEIGHT,
     LONE_LEAD,
     PASSAGE_WEIGHT,
+    RERANKER_WEIGHT,
     SENTENCE_LEXICAL_WEIGHT,
     SHORTLIST,
     Candidates,
     Ranked,
     of_best,
     rank,
+    rerank,
     shortlist,
     token_weights,
 )
@@ -189,6 +192,82 @@ def test_the_lead_is_over_the_also_rans_not_over_the_runners_up() -> None:
     assert rank(simple([[0.9], [0.8], [0.5]])).lead == LONE_LEAD, "too few to tell"
     many = [[0.9], *[[0.8]] * 4, *[[0.3]] * 15, *[[0.0]] * 20]
     assert rank(simple(many)).lead == pytest.approx(0.6)
+
+
+SCORES = st.lists(st.floats(-20, 20), max_size=8)
+
+
+@given(candidates(), SCORES)
+def test_the_parts_of_a_score_add_up_to_it_after_reranking_too(given_: Candidates, scores: list[float]) -> None:
+    ranked = rank(given_)
+    again = rerank(ranked, np.array(scores[: len(given_.lexical)]), "a model")
+    for candidate in range(len(given_.lexical)):
+        own = sentences(again, candidate)
+        parts = again.passage_parts(candidate, own)
+        assert sum(part.value for part in parts) == pytest.approx(again.passage[candidate], abs=1e-9)
+        assert len({part.name for part in parts}) == len(parts)
+        assert all(part.note for part in parts)
+        for sentence in range(own.start, own.stop):
+            parts = again.sentence_parts(candidate, sentence)
+            assert sum(part.value for part in parts) == pytest.approx(again.sentence[sentence], abs=1e-9)
+            gain = again.passage[candidate] - ranked.passage[candidate]
+            assert again.sentence[sentence] - ranked.sentence[sentence] == pytest.approx(PASSAGE_WEIGHT * gain)
+
+
+@given(candidates(least=1), SCORES.filter(bool))
+def test_what_was_read_stands_above_the_rest_which_is_as_it_was(given_: Candidates, scores: list[float]) -> None:
+    ranked = rank(given_)
+    scores = scores[: len(given_.lexical)]
+    again = rerank(ranked, np.array(scores), "a model")
+    read, rest = ranked.order[: len(scores)].tolist(), ranked.order[len(scores) :].tolist()
+    assert set(again.order[: len(read)].tolist()) == set(read)
+    assert again.order[len(read) :].tolist() == rest
+    assert again.passage[rest].tolist() == ranked.passage[rest].tolist()
+    assert all(again.passage[read] >= ranked.passage[read])
+    assert again.reread is not None and np.isnan(again.reread.shares[rest]).all()
+
+
+@given(candidates(least=2), st.randoms(use_true_random=False))
+def test_a_clear_preference_of_the_model_decides_the_order(given_: Candidates, chance: Random) -> None:
+    """Clear is what weighs more than the first stage's scores lie apart."""
+    ranked = rank(given_)
+    levels = [float(level) for level in range(len(given_.lexical))]
+    chance.shuffle(levels)
+    again = rerank(ranked, np.array(levels), "a model")
+    level = dict(zip(ranked.order.tolist(), levels, strict=True))
+    worth = RERANKER_WEIGHT / (len(levels) - 1)
+    for above, below in itertools.pairwise(again.order.tolist()):
+        apart = ranked.passage[above] - ranked.passage[below]
+        assert (level[above] - level[below]) * worth >= -apart - 1e-9
+    if np.ptp(ranked.passage) < worth:
+        assert [level[candidate] for candidate in again.order.tolist()] == sorted(levels, reverse=True)
+
+
+@given(candidates(), st.integers(0, 8), st.floats(-5, 5))
+def test_a_model_without_a_preference_leaves_the_order(given_: Candidates, count: int, score: float) -> None:
+    ranked = rank(given_)
+    again = rerank(ranked, np.full(min(count, len(given_.lexical)), score), "a model")
+    assert again.order.tolist() == ranked.order.tolist()
+    assert again.passage.tolist() == ranked.passage.tolist()
+    assert again.sentence.tolist() == ranked.sentence.tolist()
+
+
+@given(candidates())
+def test_nothing_read_changes_nothing(given_: Candidates) -> None:
+    ranked = rank(given_)
+    assert rerank(ranked, np.empty(0), "a model") is ranked
+
+
+@given(candidates(least=1), SCORES.filter(bool), st.floats(0.1, 10), st.floats(-10, 10))
+def test_the_scale_of_a_models_scores_does_not_matter(
+    given_: Candidates, scores: list[float], factor: float, shift: float
+) -> None:
+    ranked = rank(given_)
+    one = np.array(scores[: len(given_.lexical)])
+    again = rerank(ranked, one, "a model")
+    if np.ptp(one) > 1e-3:
+        other = rerank(ranked, one * factor + shift, "a model")
+        assert other.passage == pytest.approx(again.passage, abs=1e-6)
 
 
 @given(st.lists(st.floats(0, 50), max_size=20))

@@ -22,6 +22,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "threads": st.integers(0, 1024),
     "min_confidence": st.floats(0, 1),
     "fetch_model": st.booleans(),
+    "reranker": PATHS.filter(str.strip).map(str.strip),
+    "budget_ms": st.integers(0, 600_000),
 }
 """For each setting, values that fit it as TOML and Python write them."""
 
@@ -102,6 +104,12 @@ BAD: list[tuple[str, Any]] = [
     ("min_confidence", float("nan")),
     ("min_confidence", "half"),
     ("min_confidence", {}),
+    ("reranker", 7),
+    ("reranker", ["a"]),
+    ("budget_ms", -1),
+    ("budget_ms", 600_001),
+    ("budget_ms", 0.5),
+    ("budget_ms", "long"),
     ("fetch_model", "maybe"),
     ("fetch_model", 2),
 ]
