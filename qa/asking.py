@@ -16,7 +16,7 @@ from qa.payload import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, parse_filter
 from qa.records import Filter
 
 QUESTION_FIELDS = frozenset({"q", "limit", "offset", "explain"})
-FILTER_FIELDS = frozenset({"type", "path", "after"})
+FILTER_FIELDS = frozenset({"type", "path", "title", "after", "before"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import click
 
 from qa import payload, terminal
 from qa.errors import IndexBusy, QAError, UsageError
-from qa.records import IndexReport
+from qa.records import Filter, IndexReport
 from qa.settings import MAX_BUDGET_MS, Settings, settle
 
 DEFAULT_CORPUS = Path("corpus")
@@ -62,6 +62,25 @@ def _index_options(command: Command) -> Command:
     return command
 
 
+def _filter_options(command: Command) -> Command:
+    """Which documents may answer."""
+    for option in (
+        click.option(
+            "--before", default="", metavar="DATE", help="Only files modified before this date, not on it (2026-02-28)."
+        ),
+        click.option(
+            "--after", default="", metavar="DATE", help="Only files modified on or after this date (2026-01-31)."
+        ),
+        click.option(
+            "--title", default="", metavar="WORDS", help="Only documents with this in their title, in any case."
+        ),
+        click.option("--path", default="", metavar="GLOB", help="Only files whose path fits, as in 'briefings/*'."),
+        click.option("--type", default="", metavar="TYPE", help="Only files of this ending or media type."),
+    ):
+        command = option(command)
+    return command
+
+
 _least_confidence = click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
@@ -86,6 +105,10 @@ def _reranker_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def _filter(flags: dict[str, Any]) -> Filter:
+    return payload.parse_filter(**{name: flags.pop(name) for name in ("type", "path", "title", "after", "before")})
 
 
 def _settings(flags: dict[str, Any], *more: str) -> Settings:
@@ -158,9 +181,7 @@ def _announce(text: str) -> None:
     "-n", "--limit", type=click.IntRange(1, payload.MAX_LIMIT), default=5, show_default=True, help="Passages shown."
 )
 @click.option("--explain", is_flag=True, help="Show what each score is made of.")
-@click.option("--type", "type_", default="", metavar="TYPE", help="Only files of this ending or media type.")
-@click.option("--path", default="", metavar="GLOB", help="Only files whose path fits, as in 'briefings/*'.")
-@click.option("--after", default="", metavar="DATE", help="Only files modified on or after this date (2026-01-31).")
+@_filter_options
 @_least_confidence
 @_reranker_options
 @_index_options
@@ -175,7 +196,7 @@ def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, **f
         from qa.engine import Engine, check_question
 
         asked = check_question(" ".join(question))
-        filter = payload.parse_filter(flags.pop("type_"), flags.pop("path"), flags.pop("after"))
+        filter = _filter(flags)
         settings = _settings(flags, "min_confidence", "reranker", "budget_ms")
         _default_index(settings)
         engine = Engine.open(settings, _announce)
@@ -190,7 +211,8 @@ def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, **f
             for line in terminal.stale(answer):
                 _announce(line)
             if not answer.answered:
-                _announce("The documents do not say. --json shows the nearest passages.")
+                nothing = terminal.nothing_searched(answer)
+                _announce(nothing or "The documents do not say. --json shows the nearest passages.")
         raise SystemExit(0 if answer.answered else 1)
 
 

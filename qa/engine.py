@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import answers, crossencoders, models, ranking, snapshot
+from qa import answers, crossencoders, filtering, models, ranking, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
 from qa.lexical import Lexicon
@@ -35,7 +34,9 @@ NEAREST = 100
 scored sentences among them hold a gold one for .993 (squad2), .994 (clapnq) and .999 (xquad) of the questions."""
 
 LEXICAL_LIMIT = 2000
-"""Passages whose BM25 score is looked up; a candidate beyond them holds little but the question's commonest words."""
+"""Passages whose BM25 score is looked up; a candidate beyond them holds little but the question's commonest words.
+With a filter all are, so that it finds what it lets through: in a larger index such a candidate then scores a little
+more than without."""
 
 HELD_DOCUMENTS = 64
 """Documents whose text is kept in memory between questions."""
@@ -134,12 +135,13 @@ class Engine:
     def _asked(self, question: str, limit: int, offset: int, filter: Filter, began: float) -> Answer:
         """See `ask`. Raises _Overtaken when a commit changes a document that is about to be shown."""
         held = self._refresh()
-        allowed = _allowed(held.sources, filter)
+        allowed = filtering.allowed(held.sources, filter)
         encoded = self._encoder.encode_question(question)
         passages, facts = _candidates(held, question, encoded, allowed)
         ranked, reranking = self._reranked(held, question, passages, ranking.rank(facts))
         hits = [self._hit(held, int(passages[i]), int(i), ranked) for i in ranked.order]
-        index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model)
+        searched = len(held.sources) if allowed is None else int(allowed.sum())
+        index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model, searched)
         answer = answers.compose(
             question,
             hits,
@@ -327,22 +329,6 @@ def check_question(question: str) -> str:
     return text
 
 
-def _allowed(sources: tuple[Source, ...], filter: Filter) -> NDArray[np.bool_] | None:
-    """Which documents the filter lets through, shape (documents,); None when it lets all."""
-    if filter == Filter():
-        return None
-    return np.array([_passes(source, filter) for source in sources], dtype=np.bool_)
-
-
-def _passes(source: Source, filter: Filter) -> bool:
-    ending = source.path.rpartition(".")[2].lower()
-    return (
-        (not filter.type or filter.type.lower().lstrip(".") in (source.media_type, ending))
-        and (not filter.path or fnmatchcase(source.path, filter.path))
-        and (filter.after_ns is None or source.modified_ns >= filter.after_ns)
-    )
-
-
 def _candidates(
     held: Snapshot, question: str, encoded: QuestionEncoding, allowed: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], ranking.Candidates]:
@@ -385,12 +371,13 @@ def _evidence(ranked: ranking.Ranked) -> tuple[Part, ...]:
 
 
 def _scores(words: Lexicon, question: str, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """BM25 of every text divided by the best, 0 where no word matches or the filter does not let through."""
+    """BM25 of every text divided by the best of all, 0 where no word matches or the filter does not let through."""
     scores = np.zeros(len(words))
     limit = LEXICAL_LIMIT if allowed is None else len(words)
     numbers, found = words.match(words.terms(question), limit)
     scores[numbers] = found
-    return ranking.of_best(scores if allowed is None else np.where(allowed, scores, 0.0))
+    shares = ranking.of_best(scores)
+    return shares if allowed is None else np.where(allowed, shares, 0.0)
 
 
 def _best(scores: NDArray[np.float64], limit: int) -> NDArray[np.int64]:

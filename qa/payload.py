@@ -57,6 +57,7 @@ def answer_to_json(answer: Answer, *, explain: bool = False, filter: Filter = NO
             "commit": answer.index.commit,
             "documents": answer.index.documents,
             "sentences": answer.index.sentences,
+            "searched": answer.index.searched,
         },
         "model": answer.index.model,
         "reranker": None if answer.reranking is None else asdict(answer.reranking),
@@ -129,25 +130,37 @@ def query_link(
         fields["type"] = well_formed(filter.type)
     if filter.path:
         fields["path"] = well_formed(filter.path)
+    if filter.title:
+        fields["title"] = well_formed(filter.title)
     if filter.after_ns is not None:
         fields["after"] = _iso(filter.after_ns) or ""
+    if filter.before_ns is not None:
+        fields["before"] = _iso(filter.before_ns) or ""
     if explain:
         fields["explain"] = "true"
     return f"{path}?{urlencode(fields, quote_via=quote)}"
 
 
-def parse_filter(type: str = "", path: str = "", after: str = "") -> Filter:
+def parse_filter(type: str = "", path: str = "", after: str = "", before: str = "", title: str = "") -> Filter:
     """The filter that these words ask for; empty words ask for nothing.
 
-    `after` is an ISO 8601 date or time; without an offset it is in UTC. Raises UsageError for a date that is none,
-    and for words that are too long or hold what no file name holds.
+    `after` and `before` are ISO 8601 dates or times; without an offset they are in UTC, and a date is the midnight that
+    it begins with: a file of that day is after it, and not before it. Raises UsageError for a date that is none, and
+    for words that are too long or hold what no file name holds.
     """
-    for name, value in (("type", type), ("path", path), ("after", after)):
+    words = {"type": type, "path": path, "after": after, "before": before, "title": title}
+    for name, value in words.items():
         if len(value) > MAX_FILTER_CHARS:
             raise UsageError(f"The filter {name!r} has {len(value)} characters.", f"Use at most {MAX_FILTER_CHARS}.")
         if "\0" in value or _SURROGATE.search(value):
             raise UsageError(f"The filter {name!r} holds a character that is no text.", "Leave that character out.")
-    return Filter(type=type, path=path, after_ns=_after_ns(after) if after else None)
+    return Filter(
+        type=type,
+        path=path,
+        after_ns=_moment_ns(after) if after else None,
+        before_ns=_moment_ns(before) if before else None,
+        title=title,
+    )
 
 
 def well_formed(value: Any) -> Any:
@@ -246,7 +259,7 @@ def _locator(locator: Locator) -> dict[str, Any]:
     }
 
 
-def _after_ns(text: str) -> int:
+def _moment_ns(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -200,12 +200,13 @@ class ShownPassage:
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """Which state of which index an answer comes from."""
+    """Which state of which index an answer comes from, and how many of its documents the filter lets through."""
 
     commit: int
     documents: int
     sentences: int
     model: str
+    searched: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +246,16 @@ class Filter:
     """Which documents may answer. An empty filter lets all through.
 
     `type` is a media type ("application/pdf") or a file ending ("pdf"); `path` a glob over `Source.path`, where `*`
-    also matches "/"; `after` a time in nanoseconds since 1970: only files modified at or after it.
+    also matches "/"; `title` words that stand somewhere in the title, whatever their case, where `*` and `?` are as
+    in a glob. `after_ns` and `before_ns` are times in nanoseconds since 1970: only files modified at or after the one
+    and before the other, so that a month is from its first day to the first of the next.
     """
 
     type: str = ""
     path: str = ""
     after_ns: int | None = None
+    before_ns: int | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

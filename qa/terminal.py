@@ -58,6 +58,22 @@ def _place(cited: Citation | ShownPassage) -> str:
     return one_line(cited.label.removeprefix(PurePosixPath(cited.source.path).name).removeprefix(", "))
 
 
+def nothing_searched(answer: Answer) -> str:
+    """What to tell of a filter that lets no document through; "" where there is none."""
+    if answer.index.searched or not answer.index.documents:
+        return ""
+    return f"The filter lets none of the {answer.index.documents:,} documents through; try another."
+
+
+def _documents(answer: Answer) -> str:
+    state = answer.index
+    return (
+        f"{state.documents:,} documents"
+        if state.searched == state.documents
+        else (f"{state.searched:,} of {state.documents:,} documents")
+    )
+
+
 def show(answer: Answer, *, explain: bool = False) -> None:
     """Print an answer on a terminal: the answering sentence, then the passages with what is cited marked in them."""
     from rich.console import Console
@@ -65,7 +81,7 @@ def show(answer: Answer, *, explain: bool = False) -> None:
     from rich.text import Text
 
     console = Console(highlight=False, markup=False, soft_wrap=False)
-    searched = f"{answer.index.documents:,} documents, {answer.index.sentences:,} sentences, {answer.took_ms:.0f} ms"
+    searched = f"{_documents(answer)}, {answer.index.sentences:,} sentences, {answer.took_ms:.0f} ms"
     if answer.reranking is not None:
         searched += f", {answer.reranking.read} passages reranked"
     if answer.answered:
@@ -78,6 +94,8 @@ def show(answer: Answer, *, explain: bool = False) -> None:
     else:
         console.print(Text("The documents do not say.", style="bold"))
         console.print(Text(f"Confidence {answer.confidence:.0%}; searched {searched}", style="dim"))
+        if nothing := nothing_searched(answer):
+            console.print(Text(nothing))
         if answer.passages:
             console.print(Text("\nNearest passages, which may not answer:", style="dim"))
     by_number = {citation.number: citation for citation in answer.citations}

@@ -458,6 +458,7 @@ def _results(asked: Question, answer: Answer) -> dict[str, Any]:
         "segments": lambda passage: reflowed_segments(passage.segments),
         "view": lambda shown: view_link(shown.source, shown.start, shown.end, answer.query),
         "earlier": link(offset=max(0, answer.offset - answer.limit)) if answer.offset else "",
+        "unfiltered": query_link("/", answer.query, answer.limit, 0),
         "later": link(offset=after) if after < answer.total and after <= MAX_OFFSET else "",
     }
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from qa.engine import check_question
 from qa.errors import UsageError
+from qa.filtering import refusals
 from qa.records import (
     Answer,
     Block,
@@ -105,14 +105,11 @@ class MemoryEngine:
     ) -> Answer:
         question = check_question(question)
         words = _words(question)
-        scored = []
+        scored, searched = [], 0
         for source, document in self.documents.values():
-            if filter.path and not fnmatchcase(source.path, filter.path):
+            if refusals(source, filter):
                 continue
-            if filter.type and not (filter.type == source.media_type or source.path.endswith("." + filter.type)):
-                continue
-            if filter.after_ns is not None and source.modified_ns < filter.after_ns:
-                continue
+            searched += 1
             for block in document.blocks:
                 sentences = _sentences(document.text, block.start, block.end)
                 scores = [len(words & _words(document.text[s.start : s.end])) / max(1, len(words)) for s in sentences]
@@ -155,7 +152,7 @@ class MemoryEngine:
                 )
             )
         best_score = -scored[0][0] if scored else 0.0
-        state = IndexState(4, len(self.documents), self.status()["sentences"], "shared words")
+        state = IndexState(4, len(self.documents), self.status()["sentences"], "shared words", searched)
         return Answer(
             question,
             best_score >= 0.5,

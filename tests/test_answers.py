@@ -23,7 +23,7 @@ from qa.answers import (
 )
 from qa.records import Answer, Block, Document, IndexState, Locator, Part, ShownPassage, Source, Span
 
-STATE = IndexState(4, 2, 9, "some-model")
+STATE = IndexState(4, 2, 9, "some-model", 2)
 
 
 def source(path: str) -> Source:

@@ -200,6 +200,8 @@ def test_an_index_that_is_being_written_ends_with_75(variables: Shelf, here: Pat
         ["ask", FERRY, "--min-confidence", "nan"],
         ["ask", FERRY, "--after", "2017-02-30"],
         ["ask", FERRY, "--after", "yesterday"],
+        ["ask", FERRY, "--before", "tomorrow"],
+        ["ask", FERRY, "--title", "x" * 1000],
         ["ask", FERRY, "--path", "x" * 1000],
         ["ask", FERRY, "--nonsense"],
         ["ask", FERRY, "--model", ""],
@@ -259,6 +261,7 @@ def test_an_index_that_cannot_be_written_ends_with_2(index: str, variables: Shel
         (["--explain", "--type", "md"], {"explain": "true", "type": "md"}),
         (["--path", "notes/*", "--after", "2001-01-01"], {"path": "notes/*", "after": "2001-01-01"}),
         (["--after", "2200-01-01"], {"after": "2200-01-01"}),
+        (["--before", "2200-01-01", "--title", "FERR"], {"before": "2200-01-01", "title": "FERR"}),
     ],
 )
 @pytest.mark.parametrize("question", [FERRY, KEEPER, "Qu'est-ce qui a coûté neuf millions?"])

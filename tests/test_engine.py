@@ -158,6 +158,10 @@ def test_pages_of_an_answer_are_cut_from_one_list(engine: Engine) -> None:
             lambda path, number: path[5] in "12" and "museum" in path and number > 9,
         ),
         (Filter(after_ns=10**18 + 17), lambda path, number: number >= 17),
+        (Filter(before_ns=10**18 + 3), lambda path, number: number < 3),
+        (Filter(after_ns=10**18 + 4, before_ns=10**18 + 6), lambda path, number: number in (4, 5)),
+        (Filter(title="the HARBOUR 1"), lambda path, number: "harbour-1" in path),
+        (Filter(title="museum-*7"), lambda path, number: "museum" in path and number in (7, 17)),
         (Filter("md", "year 1/*", 10**18 + 9), lambda path, number: path.endswith(".md") and number in (9, 13, 17)),
     ],
     ids=lambda value: str(value) if isinstance(value, Filter) else "",
@@ -177,12 +181,22 @@ def test_a_filter_lets_through_all_that_fits_it_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    "filter", [Filter(type="pdf"), Filter(path="nowhere/*"), Filter(after_ns=2**62), Filter("md", "*.txt")], ids=str
+    "filter",
+    [
+        Filter(type="pdf"),
+        Filter(path="nowhere/*"),
+        Filter(title="[museum]"),
+        Filter(after_ns=2**62),
+        Filter(after_ns=10**18 + 5, before_ns=10**18 + 5),
+        Filter("md", "*.txt"),
+    ],
+    ids=str,
 )
 def test_a_filter_that_leaves_nothing_leaves_the_question_unanswered(engine: Engine, filter: Filter) -> None:
     answer = engine.ask(QUESTIONS[0], filter=filter)
     assert (answer.answered, answer.confidence, answer.total) == (False, 0.0, 0)
     assert answer.citations == answer.passages == ()
+    assert (answer.index.searched, answer.index.documents) == (0, 61)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class Shelf:
             for n, (less, path, start, end) in enumerate(shown, 1)
         )
         confidence = -found[0][0] if found else 0.0
-        state = IndexState(1, len(self.texts), len(found), "shared words")
+        state = IndexState(1, len(self.texts), len(found), "shared words", len(self.texts))
         return Answer(question, bool(found), confidence, citations, passages, len(found), limit, offset, 0.1, state)
 
 

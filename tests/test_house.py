@@ -42,9 +42,11 @@ ROOMS: dict[str, str] = {
     "crossencoders": "errors exports models records reranker",
     "snapshot": "errors interaction lexical library records vectors",
     "answers": "records",
+    "filtering": "records",
     # The two that join the stages.
     "indexing": "encoder errors formats library models passages records sentences settings snapshot",
-    "engine": "answers crossencoders encoder errors lexical library models ranking records reranker settings snapshot",
+    "engine": "answers crossencoders encoder errors filtering lexical library models ranking records reranker settings "
+    "snapshot",
     # Doors and what they share.
     "evaluation": "errors records",
     "report": "evaluation terminal",
@@ -90,7 +92,7 @@ LIBRARIES: dict[str, str] = {
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",
-    "numpy": "crossencoders encoder engine evaluation indexing interaction lexical library quantisation ranking "
+    "numpy": "crossencoders encoder engine evaluation filtering indexing interaction lexical library quantisation ranking "
     "records reranker snapshot vectors",
 }
 """Every library from outside the standard one (and sqlite3), and the rooms that may import it."""

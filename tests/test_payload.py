@@ -46,7 +46,7 @@ def test_an_answer_has_the_keys_of_the_design_and_no_others(answer: Answer) -> N
         "query answered confidence answer citations passages total limit offset next took_ms index model reranker"
     )
     assert set(body["answer"]) == {"text", "citation"}
-    assert set(body["index"]) == {"commit", "documents", "sentences"}
+    assert set(body["index"]) == {"commit", "documents", "sentences", "searched"}
     citation, passage = body["citations"][0], body["passages"][0]
     assert " ".join(citation) == "number text start end score document locator label selectors stale links"
     assert list(citation["document"]) == ["id", "path", "title", "media_type", "sha256"]
@@ -121,11 +121,12 @@ def test_next_is_there_as_long_as_there_are_more(
 
 
 def test_next_asks_with_the_same_filter_and_explanation(answer: Answer) -> None:
-    wanted = parse_filter("pdf", "notes/*.pdf & more", "2017-03-31T12:30:00.000001+02:00")
+    dates = ("2017-03-31T12:30:00.000001+02:00", "2018-01-01")
+    wanted = parse_filter("pdf", "notes/*.pdf & more", *dates, "The [draft] of *")
     body = answer_to_json(replace(answer, total=99, limit=5), explain=True, filter=wanted)
     fields = parse_qs(urlsplit(body["next"]).query)
     assert fields["explain"] == ["true"] and fields["limit"] == ["5"] and fields["q"] == [answer.query]
-    assert parse_filter(fields["type"][0], fields["path"][0], fields["after"][0]) == wanted
+    assert parse_filter(**{name: fields[name][0] for name in ("type", "path", "title", "after", "before")}) == wanted
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,9 @@ def test_a_file_name_that_is_not_utf_8_can_be_shown(answer: Answer) -> None:
     ],
 )
 def test_a_date_is_in_utc_unless_it_says_otherwise(after: str, moment: datetime) -> None:
-    assert parse_filter(after=after).after_ns == int(moment.timestamp()) * 10**9
+    ns = int(moment.timestamp()) * 10**9
+    assert parse_filter(after=after) == Filter(after_ns=ns)
+    assert parse_filter(before=after) == Filter(before_ns=ns)
 
 
 @pytest.mark.parametrize(
@@ -208,19 +211,20 @@ def test_a_date_is_in_utc_unless_it_says_otherwise(after: str, moment: datetime)
     ],
 )
 def test_what_is_no_date_of_a_file_is_refused_with_an_example(after: str) -> None:
-    with pytest.raises(UsageError, match=r"2017-03-31"):
-        parse_filter(after=after)
+    for name in ("after", "before"):
+        with pytest.raises(UsageError, match=r"2017-03-31"):
+            parse_filter(**{name: after})
 
 
-@given(st.text(max_size=30), st.text(max_size=250), st.text(max_size=30))
-def test_a_filter_is_made_or_refused(kind: str, path: str, after: str) -> None:
+@given(st.text(max_size=30), st.text(max_size=250), st.text(max_size=30), st.text(max_size=30), st.text(max_size=250))
+def test_a_filter_is_made_or_refused(kind: str, path: str, after: str, before: str, title: str) -> None:
     try:
-        made = parse_filter(kind, path, after)
+        made = parse_filter(kind, path, after, before, title)
     except UsageError as error:
         assert error.remedy
     else:
-        assert (made.type, made.path) == (kind, path)
-        assert made.after_ns is None or 0 <= made.after_ns < 2**63
+        assert (made.type, made.path, made.title) == (kind, path, title)
+        assert all(moment is None or 0 <= moment < 2**63 for moment in (made.after_ns, made.before_ns))
 
 
 def test_no_words_filter_nothing() -> None:

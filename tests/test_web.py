@@ -81,7 +81,7 @@ def test_the_endpoint_gives_what_python_gives(engine: MemoryEngine, client: Flas
 
 @pytest.mark.parametrize("explain", [False, True])
 def test_get_form_and_json_give_the_same_answer(client: FlaskClient, explain: bool) -> None:
-    words = {"type": "html", "path": "a *", "after": "2001-02-03"}
+    words = {"type": "html", "path": "a *", "after": "2001-02-03", "before": "2200-01-01", "title": "*"}
     fields = {"q": LIGHTHOUSE, "limit": "2", "offset": "1", "explain": str(explain).lower(), **words}
     body = {"q": LIGHTHOUSE, "limit": 2, "offset": 1, "explain": explain, "filter": words}
     by_get = client.get("/api/v1/query", query_string=fields)
@@ -94,7 +94,13 @@ def test_get_form_and_json_give_the_same_answer(client: FlaskClient, explain: bo
 
 
 def test_a_filter_leaves_out_what_it_does_not_let_through(client: FlaskClient) -> None:
-    for words, total in (({}, 42), ({"type": "pdf"}, 2), ({"path": "bridge*"}, 40), ({"after": "2200-01-01"}, 0)):
+    for words, total in (
+        ({}, 42),
+        ({"type": "pdf"}, 2),
+        ({"path": "bridge*"}, 40),
+        ({"after": "2200-01-01"}, 0),
+        ({"title": "BRIDGE"}, 40),
+    ):
         assert client.get("/api/v1/query", query_string={"q": "harbour bridge", **words}).get_json()["total"] == total
 
 
@@ -160,8 +166,19 @@ def test_an_empty_index_says_how_to_fill_it(tmp_path: Path) -> None:
         assert "qa index FOLDER" in client.get(url).get_data(as_text=True)
 
 
+def test_a_filter_that_lets_nothing_through_is_said_to_and_can_be_left(client: FlaskClient) -> None:
+    fields = {"q": HARBOUR, "type": "docx", "title": "harbour", "limit": "3"}
+    body = client.get("/api/v1/query", query_string=fields).get_json()
+    assert (body["answered"], body["answer"], body["total"]) == (False, None, 0)
+    assert (body["index"]["documents"], body["index"]["searched"]) == (3, 0)
+    card = page(client.get("/", query_string=fields)).css_first(".card")
+    assert "The filter lets none of the 3 documents through." in visible(card.text())
+    whole = page(client.get(card.css_first("a").attributes["href"]))
+    assert whole.css_first(".card blockquote") is not None
+
+
 def test_empty_filter_fields_of_the_form_ask_for_nothing(client: FlaskClient) -> None:
-    fields = {"q": HARBOUR, "type": "", "path": "", "after": ""}
+    fields = {"q": HARBOUR, "type": "", "path": "", "title": "", "after": "", "before": ""}
     response = client.get("/", query_string=fields)
     assert response.status_code == 200
     assert page(response).css_first(".card blockquote") is not None
@@ -169,6 +186,7 @@ def test_empty_filter_fields_of_the_form_ask_for_nothing(client: FlaskClient) ->
 
 def test_the_page_keeps_the_question_and_the_filter_in_their_fields(client: FlaskClient) -> None:
     fields = {"q": f"harbour {MARKUP}", "type": "pdf", "path": '"><b>*', "after": "2001-02-03"}
+    fields |= {"title": MARKUP, "before": "2200-01-01"}
     tree = page(client.get("/", query_string=fields))
     assert {name: tree.css_first(f"input[name={name}]").attributes["value"] for name in fields} == fields
     assert "open" in tree.css_first("details").attributes
@@ -524,7 +542,9 @@ def test_ready_and_live_are_two_things(tmp_path: Path, client: FlaskClient) -> N
     assert (broken.get("/readyz").status_code, broken.get("/readyz").mimetype) == (503, "application/problem+json")
 
 
-NAMES = st.sampled_from(("q", "limit", "offset", "type", "path", "after", "explain", "filter", "cite", "from", "v"))
+NAMES = st.sampled_from(
+    ("q", "limit", "offset", "type", "path", "title", "after", "before", "explain", "filter", "cite", "from", "v")
+)
 NAMES |= st.text(max_size=5)
 URLS = st.sampled_from(["/api/v1/query", "/", "/doc/{id}", "/doc/{id}/original", "/api/v1/documents/{id}", "/static/"])
 
@@ -722,7 +742,7 @@ def test_the_described_limits_are_those_that_hold(client: FlaskClient) -> None:
             within, beyond = schemas[name][edge], schemas[name][edge] + step
             assert client.get("/api/v1/query", query_string={"q": "a", name: within}).status_code == 200
             assert client.get("/api/v1/query", query_string={"q": "a", name: beyond}).status_code == 400
-    assert set(schemas) == {"q", "limit", "offset", "type", "path", "after", "explain"}
+    assert set(schemas) == {"q", "limit", "offset", "type", "path", "title", "after", "before", "explain"}
 
 
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "number": (int, float), "integer": int}
