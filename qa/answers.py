@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+import numpy as np
+
+from qa import folding
 from qa.records import (
     Answer,
     Citation,
@@ -15,6 +18,7 @@ from qa.records import (
     IndexState,
     Locator,
     Part,
+    Place,
     Segment,
     ShownPassage,
     Source,
@@ -42,7 +46,8 @@ class Hit:
     """A candidate passage with all that is needed to show it.
 
     `sentences` are spans of `document.text` in order, `scores` belong to them one by one. `parts` tells the summands of
-    the score at a position, `run_parts` those of a run of sentences, from one position to another inclusive.
+    the score at a position, `run_parts` those of a run of sentences, from one position to another inclusive; `places`
+    where else the sentence at a position stands. Positions in `standing_for` hold what was left out elsewhere.
     """
 
     source: Source
@@ -51,6 +56,12 @@ class Hit:
     scores: tuple[float, ...]
     parts: Callable[[int], tuple[Part, ...]]
     run_parts: Callable[[int, int], tuple[Part, ...]]
+    places: Callable[[int], tuple[Place, ...]] = lambda position: ()
+    standing_for: frozenset[int] = frozenset()
+
+    def text(self, position: int) -> str:
+        """The sentence at a position."""
+        return self.document.text[self.sentences[position].start : self.sentences[position].end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,11 @@ class _Window:
     def best(self) -> int:
         """The position of its best sentence, the first of equals."""
         return max(range(self.first, self.last + 1), key=lambda position: (self.hit.scores[position], -position))
+
+    @property
+    def text(self) -> str:
+        sentences = self.hit.sentences
+        return self.hit.document.text[sentences[self.first].start : sentences[self.last].end]
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -112,30 +128,37 @@ def compose(
     """The answer from hits in any order. It is answered where confidence in `evidence` is at least `least`.
 
     Passages are runs of sentences of at most SHOWN_WORDS, grown around the best sentence; what is left of a hit is a
-    passage of its own. Cited are the CITED best sentences of the page and the best sentence of each passage. Ties are
-    ordered by document, then position.
+    passage of its own. What is said in several places is shown once, with the others listed. Cited are the CITED best
+    sentences of the page and the best sentence of each passage. Ties are ordered by document, then position.
     """
     sure = confidence(evidence)
-    scored = [(window.score, window) for hit in hits for window in _windows(hit)]
-    windows = [window for _, window in sorted(scored, key=lambda item: (-item[0], item[1].place))]
+    windows, nearly, folded = _folded([window for hit in hits for window in _windows(hit)])
     page = windows[offset : offset + limit]
     held = [(window, position) for window in page for position in range(window.first, window.last + 1)]
     held.sort(key=lambda item: (-item[0].hit.scores[item[1]], item[0].place, item[1]))
     leading = {(id(window), window.best) for window in page}
     cited = [item for rank, item in enumerate(held) if rank < CITED or (id(item[0]), item[1]) in leading]
+    chosen = {(id(window), position) for window, position in cited}
+    chosen |= {(id(window), position) for window, position in held if _stands_for(window, position, folded)}
+    cited = _once([item for item in held if (id(item[0]), item[1]) in chosen], leading)
     state = {source.id: stale(source) for source in {w.hit.source.id: w.hit.source for w in page}.values()}
     citations = tuple(
         _citation(number, window.hit, position, state[window.hit.source.id])
         for number, (window, position) in enumerate(cited, 1)
     )
     numbers = {(id(window), position): number for number, (window, position) in enumerate(cited, 1)}
-    passages = tuple(_shown(offset + rank, window, numbers) for rank, window in enumerate(page, 1))
+    passages = []
+    for rank, window in enumerate(page, 1):
+        cites = [numbers[id(window), p] for p in range(window.first, window.last + 1) if (id(window), p) in numbers]
+        places = [place for number in sorted(cites) for place in citations[number - 1].also]
+        places += [place for other in nearly.get(id(window), ()) for place in _nearly(other, folded, stale)]
+        passages.append(_shown(offset + rank, window, numbers, tuple(dict.fromkeys(places))))
     return Answer(
         query=query,
         answered=bool(windows) and sure >= least,
         confidence=sure,
         citations=citations,
-        passages=passages,
+        passages=tuple(passages),
         total=len(windows),
         limit=limit,
         offset=offset,
@@ -188,6 +211,68 @@ def _windows(hit: Hit) -> list[_Window]:
     return windows
 
 
+def _folded(windows: Sequence[_Window]) -> tuple[list[_Window], dict[int, list[_Window]], set[str]]:
+    """What of the windows is shown, best first, ties by document and position; and for each of them, by its `id`, those
+    that nearly repeat it. Also the texts of sentences left out elsewhere. See `folding` for what is not shown."""
+    windows = sorted(windows, key=lambda window: window.place)
+    held = [(window, position) for window in windows for position in range(window.first, window.last + 1)]
+    starts = np.cumsum([0, *(window.last + 1 - window.first for window in windows)])
+    texts = [window.hit.text(position) for window, position in held]
+    group = folding.grouped(texts)
+    runs, folded = folding.runs(
+        starts,
+        [window.hit.source.id for window in windows],
+        group,
+        np.array([window.hit.scores[position] for window, position in held], dtype=np.float64),
+        lambda _, start, stop: _run(held, start, stop).score,
+        len(held),
+    )
+    scored = [(window.score, window) for window in (_run(held, start, stop) for _, start, stop in runs)]
+    shown, seen = [], folding.Shown()
+    nearly: dict[int, list[_Window]] = {}
+    for _, window in sorted(scored, key=lambda item: (-item[0], item[1].place)):
+        place = seen.place(window.text, window.hit.source.id)
+        if place is None:
+            shown.append(window)
+        else:
+            nearly.setdefault(id(shown[place]), []).append(window)
+    left_out = {folding.normalised(text) for text, number in zip(texts, group, strict=True) if int(number) in folded}
+    return shown, nearly, left_out
+
+
+def _stands_for(window: _Window, position: int, folded: set[str]) -> bool:
+    """Whether the sentence stands for others, and is cited for that."""
+    if position in window.hit.standing_for:
+        return True
+    return bool(folded) and folding.normalised(window.hit.text(position)) in folded
+
+
+def _run(held: Sequence[tuple[_Window, int]], start: int, stop: int) -> _Window:
+    return _Window(held[start][0].hit, held[start][1], held[stop - 1][1])
+
+
+def _once(cited: Sequence[tuple[_Window, int]], leading: set[tuple[int, int]]) -> list[tuple[_Window, int]]:
+    """The cited sentences but those that others say, the best of each passage before all others."""
+    holding: dict[str, list[str]] = {}
+    kept = set()
+    for window, position in sorted(cited, key=lambda item: (id(item[0]), item[1]) not in leading):
+        documents = holding.setdefault(folding.normalised(window.hit.text(position)), [])
+        if (id(window), position) in leading or not folding.said(documents, window.hit.source.id):
+            documents.append(window.hit.source.id)
+            kept.add((id(window), position))
+    return [item for item in cited if (id(item[0]), item[1]) in kept]
+
+
+def _nearly(window: _Window, folded: set[str], stale: Callable[[Source], str]) -> Iterator[Place]:
+    """The place of a passage that is nearly the same as one shown, and the places that it would have stood for."""
+    hit = window.hit
+    start, end = hit.sentences[window.first].start, hit.sentences[window.last].end
+    yield Place(hit.source, start, end, label(hit.source, locator(hit.document, start)), False, stale(hit.source))
+    for position in range(window.first, window.last + 1):
+        if position == window.best or _stands_for(window, position, folded):
+            yield from (replace(place, same=False) for place in hit.places(position))
+
+
 def _citation(number: int, hit: Hit, position: int, stale: str) -> Citation:
     span, text = hit.sentences[position], hit.document.text
     place = locator(hit.document, span.start)
@@ -204,10 +289,11 @@ def _citation(number: int, hit: Hit, position: int, stale: str) -> Citation:
         suffix=text[span.end : span.end + SURROUNDINGS],
         stale=stale,
         parts=hit.parts(position),
+        also=hit.places(position),
     )
 
 
-def _shown(rank: int, window: _Window, numbers: dict[tuple[int, int], int]) -> ShownPassage:
+def _shown(rank: int, window: _Window, numbers: dict[tuple[int, int], int], also: tuple[Place, ...]) -> ShownPassage:
     hit = window.hit
     start, end = hit.sentences[window.first].start, hit.sentences[window.last].end
     place = locator(hit.document, start)
@@ -221,6 +307,7 @@ def _shown(rank: int, window: _Window, numbers: dict[tuple[int, int], int]) -> S
         end=end,
         segments=tuple(_segments(window, numbers)),
         parts=window.parts,
+        also=also,
     )
 
 

@@ -11,18 +11,31 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import answers, crossencoders, filtering, models, ranking, snapshot
+from qa import answers, crossencoders, filtering, folding, models, ranking, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
 from qa.lexical import Lexicon
 from qa.library import Library, Maker
-from qa.records import Answer, Document, Filter, IndexState, Part, QuestionEncoding, Reranking, Source, Span
+from qa.records import (
+    Answer,
+    Document,
+    Filter,
+    IndexState,
+    Locator,
+    Part,
+    Place,
+    QuestionEncoding,
+    Reranking,
+    Source,
+    Span,
+)
 from qa.reranker import Reranker
 from qa.settings import Settings
 from qa.snapshot import Snapshot
@@ -37,6 +50,10 @@ LEXICAL_LIMIT = 2000
 """Passages whose BM25 score is looked up; a candidate beyond them holds little but the question's commonest words.
 With a filter all are, so that it finds what it lets through: in a larger index such a candidate then scores a little
 more than without."""
+
+PLACES_LOOKED_UP = 20
+"""Other places of a sentence that are named by page or heading, for which their documents are read. Further ones are
+named by their files."""
 
 HELD_DOCUMENTS = 64
 """Documents whose text is kept in memory between questions."""
@@ -137,9 +154,9 @@ class Engine:
         held = self._refresh()
         allowed = filtering.allowed(held.sources, filter)
         encoded = self._encoder.encode_question(question)
-        passages, facts = _candidates(held, question, encoded, allowed)
-        ranked, reranking = self._reranked(held, question, passages, ranking.rank(facts))
-        hits = [self._hit(held, int(passages[i]), int(i), ranked) for i in ranked.order]
+        starts, facts, folded = _candidates(held, question, encoded, allowed)
+        ranked, reranking = self._reranked(held, question, starts, ranking.rank(facts))
+        hits = [self._hit(held, int(starts[i]), int(i), ranked, folded, allowed) for i in ranked.order]
         searched = len(held.sources) if allowed is None else int(allowed.sum())
         index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model, searched)
         answer = answers.compose(
@@ -225,25 +242,34 @@ class Engine:
             return document
 
     def _reranked(
-        self, held: Snapshot, question: str, passages: NDArray[np.int64], ranked: ranking.Ranked
+        self, held: Snapshot, question: str, starts: NDArray[np.int64], ranked: ranking.Ranked
     ) -> tuple[ranking.Ranked, Reranking | None]:
         """The passages in the order of the reranker, where there is one, and what it read."""
         if self._reranker is None:
             return ranked, None
         name = self._reranker.model.name
-        texts = [self._text(held, int(passages[i])) for i in ranked.order]
+        counts = np.diff(ranked.candidates.first)
+        texts = [self._text(held, int(starts[i]), int(counts[i])) for i in ranked.order]
         scores = self._reranker.scores(question, texts, self.settings.budget_ms)
         return ranking.rerank(ranked, scores, name), Reranking(name, len(scores))
 
-    def _text(self, held: Snapshot, passage: int) -> str:
-        spans = held.spans[held.first[passage] : held.first[passage + 1]]
-        text = self._document(held.sources[held.document[passage]]).text
-        return text[int(spans[0, 0]) : int(spans[-1, 1])]
+    def _text(self, held: Snapshot, start: int, count: int) -> str:
+        """The text of `count` sentences of the index from `start` on, which stand together."""
+        text = self._document(held.sources[held.document_of(start)]).text
+        return text[int(held.spans[start, 0]) : int(held.spans[start + count - 1, 1])]
 
-    def _hit(self, held: Snapshot, passage: int, candidate: int, ranked: ranking.Ranked) -> answers.Hit:
-        source = held.sources[held.document[passage]]
-        rows = held.spans[held.first[passage] : held.first[passage + 1]]
+    def _hit(
+        self,
+        held: Snapshot,
+        start: int,
+        candidate: int,
+        ranked: ranking.Ranked,
+        folded: frozenset[int],
+        allowed: NDArray[np.bool_] | None,
+    ) -> answers.Hit:
         at, end = int(ranked.candidates.first[candidate]), int(ranked.candidates.first[candidate + 1])
+        source = held.sources[held.document_of(start)]
+        rows = held.spans[start : start + end - at]
         return answers.Hit(
             source=source,
             document=self._document(source),
@@ -251,7 +277,22 @@ class Engine:
             scores=tuple(ranked.sentence[at:end].tolist()),
             parts=lambda position: ranked.sentence_parts(candidate, at + position),
             run_parts=lambda first, last: ranked.passage_parts(candidate, slice(at + first, at + last + 1)),
+            places=lambda position: self._places(held, start + position, allowed),
+            standing_for=frozenset(p for p in range(end - at) if int(held.sentence_group[start + p]) in folded),
         )
+
+    def _places(self, held: Snapshot, row: int, allowed: NDArray[np.bool_] | None) -> tuple[Place, ...]:
+        """Where else a sentence stands, in documents that the filter lets through, by path and position."""
+        equal = np.flatnonzero(held.sentence_group == held.sentence_group[row])
+        found: list[Place] = []
+        for other in equal[equal != row].tolist():
+            number = held.document_of(other)
+            if allowed is not None and not allowed[number]:
+                continue
+            source, (start, end) = held.sources[number], held.spans[other].tolist()
+            locator = answers.locator(self._document(source), start) if len(found) < PLACES_LOOKED_UP else Locator()
+            found.append(Place(source, start, end, answers.label(source, locator), True, self._stale(source)))
+        return tuple(found)
 
     def _stale(self, source: Source) -> str:
         with self._lock:
@@ -331,27 +372,38 @@ def check_question(question: str) -> str:
 
 def _candidates(
     held: Snapshot, question: str, encoded: QuestionEncoding, allowed: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int64], ranking.Candidates]:
-    """The passages most likely to answer, in ascending order, and what is known of them."""
+) -> tuple[NDArray[np.int64], ranking.Candidates, frozenset[int]]:
+    """The passages most likely to answer, or what of them a better one does not say, in the order of the index: the
+    first sentence of each, what is known of them, and the groups of the sentences that others were folded under."""
     passages_allowed = None if allowed is None else allowed[held.document]
     rows_allowed = None if passages_allowed is None else np.repeat(passages_allowed, np.diff(held.first))
     lexical = _scores(held.passage_words, question, passages_allowed)
     own = _scores(held.sentence_words, question, rows_allowed)
-    near = held.vectors.nearest(encoded.vector, NEAREST, rows_allowed)
-    rows = np.concatenate([near, _best(own, NEAREST)])
+    of_sentences = partial(
+        folding.distinct,
+        group=held.sentence_group,
+        score=partial(held.vectors.scores, encoded.vector),
+        wanted=NEAREST,
+    )
+    near = of_sentences(lambda limit: held.vectors.nearest(encoded.vector, limit, rows_allowed))
+    rows = np.concatenate([near, of_sentences(partial(_best, own))])
     owner = np.searchsorted(held.first, rows, side="right") - 1
-    found = np.unique(np.concatenate([owner, _best(lexical, NEAREST)]))
+    worded = folding.distinct(partial(_best, lexical), held.passage_group, lexical.take, NEAREST)
+    found = np.unique(np.concatenate([owner, worded]))
     counts = np.diff(held.first)[found]
     rows = np.concatenate([np.arange(held.first[p], held.first[p + 1]) for p in found] or [found])
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     chars = held.spans[rows, 1] - held.spans[rows, 0]
     cosine = held.vectors.scores(encoded.vector, rows)
-    facts = ranking.Candidates(lexical[found], first, cosine, own[rows], chars, np.empty((len(rows), 0)))
-    chosen = ranking.shortlist(facts)
-    facts, kept = facts.take(chosen)
+    none = np.empty((len(rows), 0))
+    facts = ranking.Candidates(lexical[found], first, cosine, own[rows], chars, none, held.boilerplate[rows])
+    ranked = ranking.rank(facts)
+    group, owners = held.sentence_group[rows], held.document[found].tolist()
+    chosen, folded = folding.runs(first, owners, group, ranked.sentence, ranked.run_score, ranking.SHORTLIST)
+    facts, kept = facts.take(sorted(chosen))
     weights = ranking.token_weights(held.passage_words.rarity(encoded.words), encoded.words)
     matches = held.tokens.matches(encoded.tokens, rows[kept]) * weights
-    return found[chosen], replace(facts, matches=matches)
+    return rows[kept][facts.first[:-1]], replace(facts, matches=matches), frozenset(folded)
 
 
 def _evidence(ranked: ranking.Ranked) -> tuple[Part, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from qa.errors import UsageError
-from qa.records import Answer, Citation, Document, Filter, Locator, Part, Segment, ShownPassage, Source
+from qa.records import Answer, Citation, Document, Filter, Locator, Part, Place, Segment, ShownPassage, Source
 
 MAX_QUESTION_CHARS = 2000
 MAX_LIMIT = 50
@@ -45,7 +45,7 @@ def answer_to_json(answer: Answer, *, explain: bool = False, filter: Filter = NO
             {"text": answer.citations[0].text, "citation": answer.citations[0].number} if has_answer(answer) else None
         ),
         "citations": [_citation(citation, answer.query, explain) for citation in answer.citations],
-        "passages": [_passage(passage, explain) for passage in answer.passages],
+        "passages": [_passage(passage, answer.query, explain) for passage in answer.passages],
         "total": answer.total,
         "limit": answer.limit,
         "offset": answer.offset,
@@ -202,13 +202,14 @@ def _citation(citation: Citation, query: str, explain: bool) -> dict[str, Any]:
             "view": view_link(source, citation.start, citation.end, query),
             "original": original_link(source, citation.locator.page),
         },
+        "also": [_place(place, query) for place in citation.also],
     }
     if explain:
         body["parts"] = [_part(part) for part in citation.parts]
     return body
 
 
-def _passage(passage: ShownPassage, explain: bool) -> dict[str, Any]:
+def _passage(passage: ShownPassage, query: str, explain: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "rank": passage.rank,
         "score": passage.score,
@@ -217,10 +218,24 @@ def _passage(passage: ShownPassage, explain: bool) -> dict[str, Any]:
         "end": passage.end,
         "segments": [_segment(segment) for segment in passage.segments],
         "label": passage.label,
+        "also": [_place(place, query) for place in passage.also],
     }
     if explain:
         body["parts"] = [_part(part) for part in passage.parts]
     return body
+
+
+def _place(place: Place, query: str) -> dict[str, Any]:
+    return {
+        "document": place.source.id,
+        "path": place.source.path,
+        "start": place.start,
+        "end": place.end,
+        "label": place.label,
+        "same": place.same,
+        "stale": place.stale or False,
+        "links": {"view": view_link(place.source, place.start, place.end, query)},
+    }
 
 
 def _segment(segment: Segment) -> dict[str, Any]:

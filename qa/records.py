@@ -161,12 +161,28 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Another place where what is shown stands too: `[start, end)` of a document's text.
+
+    `same` is whether the text there is equal but for white space and case, or else nearly so. `label` and `stale` are
+    as in Citation.
+    """
+
+    source: Source
+    start: int
+    end: int
+    label: str
+    same: bool = True
+    stale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """A sentence of a document, verbatim, with its place.
 
     `text == document.text[start:end]`. `prefix` and `suffix` are up to 32 code points before and after, for finding
     the sentence again after the file was edited. `stale` is "" while the file on disk is the one that was indexed,
-    else "changed" or "missing".
+    else "changed" or "missing". `also` are the other places where the sentence stands, by path and position.
     """
 
     number: int
@@ -181,11 +197,15 @@ class Citation:
     suffix: str
     stale: str = ""
     parts: tuple[Part, ...] = ()
+    also: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPassage:
-    """A passage of an answer: its text cut into segments, those that are cited numbered."""
+    """A passage of an answer: its text cut into segments, those that are cited numbered.
+
+    `also` are the places that it stands for: those of its best sentence, then those of passages nearly the same.
+    """
 
     rank: int
     score: float
@@ -196,6 +216,7 @@ class ShownPassage:
     end: int
     segments: tuple[Segment, ...]
     parts: tuple[Part, ...] = ()
+    also: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

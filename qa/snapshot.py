@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from qa import folding
 from qa.errors import IndexUnusable
 from qa.interaction import Tokens
 from qa.lexical import Lexicon
@@ -28,8 +29,12 @@ from qa.vectors import Vectors
 
 FOLDER = "derived"
 
-FORMAT = 1
+FORMAT = 2
 """Number of this layout. A snapshot of another number is made again."""
+
+
+PLACES = ("document", "first", "spans", "sentence_group", "passage_group", "boilerplate")
+"""The arrays of a snapshot that are kept in one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class Snapshot:
     """Passages and sentences are numbered from 0, by document in the order of `sources`, then by place.
 
     `document[p]` is the position in `sources` of passage p; `first[p]:first[p + 1]` are its sentences; `spans[s]` are
-    start and end of sentence s in code points of its document's text.
+    start and end of sentence s in code points of its document's text. Sentences of equal text have one number in
+    `sentence_group`, passages in `passage_group`; `boilerplate[s]` is whether sentence s is boilerplate.
     """
 
     birth: str
@@ -46,10 +52,17 @@ class Snapshot:
     document: NDArray[np.int64]
     first: NDArray[np.int64]
     spans: NDArray[np.int64]
+    sentence_group: NDArray[np.int64]
+    passage_group: NDArray[np.int64]
+    boilerplate: NDArray[np.bool_]
     vectors: Vectors
     tokens: Tokens
     passage_words: Lexicon
     sentence_words: Lexicon
+
+    def document_of(self, sentence: int) -> int:
+        """The position in `sources` of a sentence's document."""
+        return int(self.document[np.searchsorted(self.first, sentence, side="right") - 1])
 
     @property
     def owner(self) -> NDArray[np.int64]:
@@ -68,21 +81,29 @@ def build(library: Library, folder: Path | None = None) -> Snapshot:
         spans: list[tuple[int, int]] = []
         encodings: list[Encoding] = []
         texts: list[str] = []
+        bare: list[str] = []
         sentences: list[str] = []
         for identity, text, passage, encoding in library.passages():
             document.append(number[identity])
             counts.append(len(passage.sentences))
             spans.extend((span.start, span.end) for span in passage.sentences)
             encodings.append(encoding)
-            texts.append(f"{passage.context}\n{text[passage.start : passage.end]}")
+            bare.append(text[passage.start : passage.end])
+            texts.append(f"{passage.context}\n{bare[-1]}")
             sentences.extend(text[span.start : span.end] for span in passage.sentences)
+        places = np.array(spans, dtype=np.int64).reshape(-1, 2)
+        group = folding.grouped(sentences)
+        owner = np.repeat(np.array(document, dtype=np.int64), np.array(counts, dtype=np.int64))
         snapshot = Snapshot(
             birth=library.birth,
             commit=library.commit,
             sources=sources,
             document=np.array(document, dtype=np.int64),
             first=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
-            spans=np.array(spans, dtype=np.int64).reshape(-1, 2),
+            spans=places,
+            sentence_group=group,
+            passage_group=folding.grouped(bare),
+            boilerplate=folding.boilerplate(group, owner, places[:, 1] - places[:, 0]),
             vectors=Vectors.build((held.vectors for held in encodings), library.maker.dimensions),
             tokens=Tokens.build(((held.codes, held.tokens) for held in encodings), library.maker.dimensions),
             passage_words=Lexicon.build(texts, folder / "passages" if folder else None),
@@ -91,7 +112,7 @@ def build(library: Library, folder: Path | None = None) -> Snapshot:
     if folder is not None:
         snapshot.vectors.save(folder)
         snapshot.tokens.save(folder)
-        np.savez(folder / "places.npz", document=snapshot.document, first=snapshot.first, spans=snapshot.spans)
+        np.savez(folder / "places.npz", **{name: getattr(snapshot, name) for name in PLACES})
     return snapshot
 
 
@@ -141,9 +162,7 @@ def load(library: Library) -> Snapshot | None:
                 birth=birth,
                 commit=commit,
                 sources=sources,
-                document=places["document"],
-                first=places["first"],
-                spans=places["spans"],
+                **{name: places[name] for name in PLACES},
                 vectors=Vectors.load(folder, dimensions),
                 tokens=Tokens.load(folder, dimensions),
                 passage_words=_lexicon(folder / "passages"),

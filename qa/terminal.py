@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from qa.records import Answer, Citation, IndexReport, Part, Problem, ShownPassage
+from qa.records import Answer, Citation, IndexReport, Part, Place, Problem, ShownPassage
 
 if TYPE_CHECKING:
     from qa.indexing import Progress
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|[\u202a-\u202e\u2066-\u2069]")
+
+PLACES_NAMED = 5
+"""Other places of a passage that are named; further ones are counted."""
 
 SECONDS_BETWEEN_LINES = 10.0
 """How often progress is told where stderr is no terminal."""
@@ -53,7 +56,7 @@ def stale(answer: Answer) -> Iterator[str]:
         yield one_line(f"{path}: {how} since it was indexed; qa index brings the index up to date.")
 
 
-def _place(cited: Citation | ShownPassage) -> str:
+def _place(cited: Citation | ShownPassage | Place) -> str:
     """Where in its file something stands: "p. iii", "Funding", "line 12"; empty where that is not known."""
     return one_line(cited.label.removeprefix(PurePosixPath(cited.source.path).name).removeprefix(", "))
 
@@ -72,6 +75,17 @@ def _documents(answer: Answer) -> str:
         if state.searched == state.documents
         else (f"{state.searched:,} of {state.documents:,} documents")
     )
+
+
+def also(passage: ShownPassage) -> str:
+    """Where else a passage stands, in one line; "" when nowhere."""
+    places = []
+    for other in passage.also:
+        where = ", ".join(filter(None, (one_line(other.source.path), _place(other))))
+        places.append(where if other.same else f"{where} (nearly)")
+    if len(places) > PLACES_NAMED:
+        places[PLACES_NAMED:] = [f"and {len(places) - PLACES_NAMED:,} more"]
+    return f"also in: {'; '.join(places)}" if places else ""
 
 
 def show(answer: Answer, *, explain: bool = False) -> None:
@@ -115,6 +129,8 @@ def show(answer: Answer, *, explain: bool = False) -> None:
                 body.append(one_line(segment.text), style="bold underline")
                 body.append(f" [{segment.citation}]", style="green")
         console.print(Padding(body, (0, 0, 0, 3)))
+        if told := also(passage):
+            console.print(Padding(Text(told, style="dim"), (0, 0, 0, 3)))
         if explain:
             console.print(Padding(Text(_sum(passage.score, passage.parts), style="dim"), (0, 0, 0, 3)))
             for citation in cited:

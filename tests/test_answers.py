@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from random import Random
 
@@ -21,7 +22,8 @@ from qa.answers import (
     label,
     locator,
 )
-from qa.records import Answer, Block, Document, IndexState, Locator, Part, ShownPassage, Source, Span
+from qa.folding import WITHIN, normalised
+from qa.records import Answer, Block, Document, IndexState, Locator, Part, Place, ShownPassage, Source, Span
 
 STATE = IndexState(4, 2, 9, "some-model", 2)
 
@@ -76,7 +78,7 @@ points = st.one_of(st.sampled_from([0.1, 0.5, 0.9]), st.floats(-1, 1))
 @st.composite
 def hit_lists(draw: st.DrawFn) -> list[Hit]:
     """Hits of several documents, no sentence in two of them; equal scores are common."""
-    hits = []
+    hits: list[Hit] = []
     for path in draw(st.lists(st.sampled_from(["a.txt", "b.txt", "sub/a.txt"]), max_size=3, unique=True)):
         sizes = draw(st.lists(st.integers(1, 7), min_size=1, max_size=3))
         sentences = [" ".join([draw(words)] * draw(lengths)) for _ in range(sum(sizes))]
@@ -88,7 +90,18 @@ def hit_lists(draw: st.DrawFn) -> list[Hit]:
             scores = draw(st.lists(points, min_size=size, max_size=size))
             hits.append(hit(document, path, spans[at : at + size], scores))
             at += size
-    return draw(st.permutations(hits))
+    return draw(st.permutations([replace(one, places=partial(elsewhere, hits, one)) for one in hits]))
+
+
+def elsewhere(hits: Sequence[Hit], here: Hit, position: int) -> tuple[Place, ...]:
+    """Where else the sentence at a position stands."""
+    found = []
+    for other in hits:
+        for at, span in enumerate(other.sentences):
+            if normalised(other.text(at)) == normalised(here.text(position)):
+                found.append(Place(other.source, span.start, span.end, other.source.path))
+    own = (here.source, here.sentences[position].start)
+    return tuple(place for place in found if (place.source, place.start) != own)
 
 
 def texts(hits: Sequence[Hit]) -> dict[str, str]:
@@ -138,20 +151,26 @@ def test_citations_are_numbered_from_one_best_first_and_each_passage_has_its_bes
     assert leading <= cited <= set(shown)
     ranked = sorted((score[key] for key in shown), reverse=True)
     least = ranked[:CITED][-1] if ranked else 0.0
-    assert {key for key in shown if score[key] > least} <= cited
-    assert all(score[key] >= least for key in cited - leading)
-    assert len(cited - leading) <= CITED
+    said = {normalised(citation.text) for citation in answer.citations}
+    text = {(h.source.id, s.start): h.document.text[s.start : s.end] for h in hits for s in h.sentences}
+    assert all(key in cited or normalised(text[key]) in said for key in shown if score[key] > least)
+    alone = {c.start for c in answer.citations if not c.also}
+    assert all(score[key] >= least for key in cited - leading if key[1] in alone)
+    assert len({key for key in cited - leading if key[1] in alone}) <= CITED
 
 
 @settings(max_examples=60)
 @given(hit_lists())
-def test_passages_are_disjoint_and_together_hold_every_sentence(hits: list[Hit]) -> None:
+def test_passages_are_disjoint_and_together_hold_or_name_every_sentence(hits: list[Hit]) -> None:
     answer = ask(hits)
     assert answer.total == len(answer.passages)
     every = [(hit.source.id, span.start, span.end) for hit in hits for span in hit.sentences]
+    named = [place for passage in answer.passages for place in passage.also]
     for identity, start, end in every:
         holding = [p for p in answer.passages if p.source.id == identity and p.start <= start and end <= p.end]
-        assert len(holding) == 1
+        assert len(holding) <= 1
+        folded = [p for p in named if p.source.id == identity and p.start <= start and end <= p.end]
+        assert holding or folded
     edges = sorted((passage.source.id, passage.start, passage.end) for passage in answer.passages)
     for (first, _, end), (second, start, _) in pairwise(edges):
         assert first != second or end <= start
@@ -209,6 +228,56 @@ def test_the_parts_of_every_score_shown_add_up_to_it(hits: list[Hit]) -> None:
         assert sum(part.value for part in shown.parts) == pytest.approx(shown.score, abs=1e-9)
 
 
+@settings(max_examples=60)
+@given(hit_lists(), st.integers(1, 6))
+def test_no_passage_has_its_best_sentence_from_another_document_of_the_list(hits: list[Hit], limit: int) -> None:
+    answer = ask(hits, limit)
+    leads: dict[str, list[str]] = {}
+    for passage in answer.passages:
+        own = [c for c in answer.citations if any(s.citation == c.number for s in passage.segments)]
+        best = min(own, key=lambda citation: citation.number)
+        leads.setdefault(normalised(best.text), []).append(passage.source.id)
+        assert set(best.also) <= set(passage.also)
+    for documents in leads.values():
+        assert len(set(documents)) == 1 and len(documents) <= WITHIN
+    for text in {normalised(citation.text) for citation in answer.citations}:
+        equal = [citation.source.id for citation in answer.citations if normalised(citation.text) == text]
+        assert len(equal) <= max(WITHIN, len(leads.get(text, ())))
+
+
+def test_an_equal_sentence_of_another_document_is_a_place_and_the_rest_stands_for_itself() -> None:
+    one, ones = written(["Nobody paid.", "The first was a baker of bread."])
+    two, twos = written(["It rained all day.", "NOBODY  paid.", "The second was a smith."])
+    hits = [hit(one, "a.txt", ones, [0.9, 0.1]), hit(two, "b.txt", twos, [0.3, 0.8, 0.5])]
+    hits = [replace(each, places=partial(elsewhere, hits, each)) for each in hits]
+    answer = ask(hits)
+    assert [(p.source.path, "".join(s.text for s in p.segments)) for p in answer.passages] == [
+        ("a.txt", "Nobody paid. The first was a baker of bread."),
+        ("b.txt", "The second was a smith."),
+        ("b.txt", "It rained all day."),
+    ]
+    [place] = answer.citations[0].also
+    assert (place.source.path, two.text[place.start : place.end], place.same) == ("b.txt", "NOBODY  paid.", True)
+    assert answer.passages[0].also == (place,)
+    assert answer.total == 3
+
+
+@pytest.mark.parametrize(("other", "folded"), [("Mr.", True), ("12", False)])
+def test_a_passage_nearly_the_same_is_folded_unless_a_number_differs(other: str, folded: bool) -> None:
+    said = (
+        "The tenant of the house by the harbour shall pay to {} Brown, on the first of every month and before noon, "
+        "what is agreed for its use, and may neither keep back any of it nor let the house to others, unless the owner "
+        "has said in writing that this may be done, which shall not be refused without a reason that is told."
+    )
+    hits = []
+    for path, name in (("a.txt", "Mrs."), ("b.txt", other)):
+        document, spans = written([said.format(name), f"{path} ends here."])
+        hits.append(hit(document, path, spans[:1], [0.9 if path == "a.txt" else 0.8]))
+    answer = ask(hits)
+    assert answer.total == (1 if folded else 2)
+    assert [(place.source.path, place.same) for place in answer.passages[0].also] == [("b.txt", False)] * folded
+
+
 def test_a_passage_grows_around_its_best_sentence_and_what_is_left_is_another() -> None:
     sentences = [f"s{number} " + "w " * 38 + "end." for number in range(6)]
     document, spans = written(sentences)
@@ -229,13 +298,13 @@ def test_one_sentence_longer_than_a_passage_is_shown_whole() -> None:
 
 
 def test_text_without_spaces_between_words_is_kept_short_too() -> None:
-    document, spans = written(["日本語の文です。" * 60] * 5, between="")
+    document, spans = written([f"{kind}本語の文です。" * 60 for kind in "日英仏独伊"], between="")
     answer = ask([hit(document, "a.txt", spans, [0.5, 0.4, 0.3, 0.2, 0.1])])
     assert [passage.end - passage.start for passage in answer.passages] == [960, 960, 480]
 
 
 def test_among_equal_sentences_a_passage_grows_from_the_first() -> None:
-    document, spans = written(["w " * 49 + "end."] * 3)
+    document, spans = written([f"{word} " * 49 + "end." for word in "xyz"])
     answer = ask([hit(document, "a.txt", spans, [0.5, 0.5, 0.5])])
     assert [(p.start, p.end) for p in answer.passages] == [(0, spans[1].end), (spans[2].start, spans[2].end)]
 
@@ -269,8 +338,11 @@ def test_it_is_answered_from_the_confidence_asked_for_on() -> None:
 
 
 def test_a_changed_file_is_said_to_be_changed_at_each_citation_and_looked_at_once() -> None:
-    document, spans = written(["One.", "Two.", "Three."])
-    hits = [hit(document, path, spans, [0.9, 0.8, 0.7]) for path in ("a.txt", "b.txt", "c.txt")]
+    hits = [
+        hit(document, path, spans, [0.9, 0.8, 0.7])
+        for path in ("a.txt", "b.txt", "c.txt")
+        for document, spans in [written([f"{path} one.", f"{path} two.", f"{path} three."])]
+    ]
     asked: list[str] = []
 
     def stale(source: Source) -> str:
@@ -290,7 +362,9 @@ def test_a_changed_file_is_said_to_be_changed_at_each_citation_and_looked_at_onc
 def test_two_documents_of_one_path_under_different_folders_are_told_apart() -> None:
     document, spans = written(["Nobody paid."])
     one = hit(document, "a.txt", spans, [0.5])
-    other = replace(one, source=replace(one.source, id="d_other"))
+    document, spans = written(["Nobody was paid."])
+    other = hit(document, "a.txt", spans, [0.5])
+    other = replace(other, source=replace(one.source, id="d_other"))
     answer = ask([other, one])
     assert [passage.source.id for passage in answer.passages] == ["d_a.txt", "d_other"]
     assert [passage.segments[0].citation for passage in answer.passages] == [1, 2]

@@ -16,6 +16,7 @@ import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from html import escape
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,32 @@ def test_json_is_what_the_endpoint_gives(question: str, words: list[str], fields
     assert said.pop("took_ms") >= 0
     got.pop("took_ms")
     assert said == got
+
+
+def test_a_sentence_of_many_files_is_one_result_that_names_the_others_at_every_door(
+    variables: Shelf, here: Path, model_cache: Path
+) -> None:
+    sentence = "The night ferry to Ushant was taken out of service in 1987."
+    names = [f"docs/{name}.txt" for name in "abcdefgh"]
+    write(here, {name: f"{sentence} Note {n} says more of it.\n" for n, name in enumerate(names)})
+    assert invoke("index", variables, "docs").exit_code == 0
+    question = "When was the night ferry to Ushant taken out of service?"
+    said = json.loads(invoke("ask", variables, "--json", question).stdout)
+    best = said["citations"][0]
+    others = [place["path"] for place in best["also"]]
+    assert sorted([best["document"]["path"], *others]) == [f"{name}.txt" for name in "abcdefgh"]
+    assert said["passages"][0]["also"] == best["also"]
+    assert [c["text"] for c in said["citations"]].count(sentence) == 1
+    engine = Engine.open(Settings(index=Path("index"), cache=model_cache))
+    told = terminal.also(engine.ask(question).passages[0])
+    assert told.startswith(f"also in: {others[0]}, line 1; ") and told.endswith("; and 2 more")
+    client = create_app(engine).test_client()
+    html = client.get("/", query_string={"q": question}).get_data(as_text=True)
+    for place in best["also"]:
+        assert escape(place["links"]["view"]) in html
+        view = client.get(place["links"]["view"]).get_data(as_text=True)
+        assert f'<mark id="cite">{sentence}</mark>' in view
+    engine.close()
 
 
 def test_the_json_of_a_process_is_what_a_served_page_gives(shelf: Shelf) -> None:

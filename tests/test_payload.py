@@ -48,7 +48,7 @@ def test_an_answer_has_the_keys_of_the_design_and_no_others(answer: Answer) -> N
     assert set(body["answer"]) == {"text", "citation"}
     assert set(body["index"]) == {"commit", "documents", "sentences", "searched"}
     citation, passage = body["citations"][0], body["passages"][0]
-    assert " ".join(citation) == "number text start end score document locator label selectors stale links"
+    assert " ".join(citation) == "number text start end score document locator label selectors stale links also"
     assert list(citation["document"]) == ["id", "path", "title", "media_type", "sha256"]
     assert list(citation["locator"]) == ["type", "page", "label", "heading", "line"]
     assert list(citation["links"]) == ["view", "original"]
@@ -56,7 +56,7 @@ def test_an_answer_has_the_keys_of_the_design_and_no_others(answer: Answer) -> N
         ["type", "exact", "prefix", "suffix"],
         ["type", "start", "end"],
     ]
-    assert list(passage) == ["rank", "score", "document", "start", "end", "segments", "label"]
+    assert list(passage) == ["rank", "score", "document", "start", "end", "segments", "label", "also"]
     assert {frozenset(segment) for segment in passage["segments"]} == {
         frozenset({"text"}),
         frozenset({"text", "citation"}),

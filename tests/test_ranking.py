@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from random import Random
 
 import numpy as np
@@ -9,18 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.ranking import (
+    BOILERPLATE_WEIGHT,
     LEXICAL_WEIGHT,
     LONE_LEAD,
     PASSAGE_WEIGHT,
     RERANKER_WEIGHT,
     SENTENCE_LEXICAL_WEIGHT,
-    SHORTLIST,
     Candidates,
     Ranked,
     of_best,
     rank,
     rerank,
-    shortlist,
     token_weights,
 )
 
@@ -44,6 +44,7 @@ def candidates(draw: st.DrawFn, least: int = 0, tokens: int | None = None) -> Ca
         sentence_lexical=column(shares, total),
         chars=column(st.integers(1, 1000), total).astype(np.int64),
         matches=column(st.floats(-0.2, 0.2), total * width).reshape(total, width),
+        boilerplate=column(st.sampled_from([0, 0, 1]), total).astype(np.bool_),
     )
 
 
@@ -59,7 +60,13 @@ def simple(
         sentence_lexical=np.array([value for row in sentence_lexical or [] for value in row] or [0.0] * total),
         chars=np.full(total, 60),
         matches=np.zeros((total, 0)),
+        boilerplate=np.zeros(total, dtype=np.bool_),
     )
+
+
+def whole(given_: Candidates, chosen: Iterable[int]) -> list[tuple[int, int, int]]:
+    """Candidates with all of their sentences."""
+    return [(number, int(given_.first[number]), int(given_.first[number + 1])) for number in chosen]
 
 
 def sentences(ranked: Ranked, candidate: int) -> slice:
@@ -105,7 +112,7 @@ def test_scores_do_not_depend_on_the_order_or_the_company_of_the_candidates(give
     ranked = rank(given_)
     chosen = [candidate for candidate in range(len(given_.lexical)) if chance.random() < 0.7]
     chance.shuffle(chosen)
-    taken, rows = given_.take(np.array(chosen, dtype=np.int64))
+    taken, rows = given_.take(whole(given_, chosen))
     again = rank(taken)
     assert again.passage.tolist() == ranked.passage[chosen].tolist()
     assert again.sentence.tolist() == ranked.sentence[rows].tolist()
@@ -115,12 +122,11 @@ def test_scores_do_not_depend_on_the_order_or_the_company_of_the_candidates(give
 
 @given(candidates())
 def test_taking_candidates_takes_all_that_is_known_of_them(given_: Candidates) -> None:
-    every = np.arange(len(given_.lexical))
-    taken, rows = given_.take(every)
+    taken, rows = given_.take(whole(given_, range(len(given_.lexical))))
     assert rows.tolist() == list(range(len(given_.cosine)))
-    for name in ("lexical", "first", "cosine", "sentence_lexical", "chars", "matches"):
+    for name in ("lexical", "first", "cosine", "sentence_lexical", "chars", "matches", "boilerplate"):
         assert np.array_equal(getattr(taken, name), getattr(given_, name)), name
-    none, rows = given_.take(every[:0])
+    none, rows = given_.take([])
     assert (len(none.lexical), none.first.tolist(), len(rows), len(none.cosine)) == (0, [0], 0, 0)
 
 
@@ -136,7 +142,6 @@ def test_without_token_vectors_nothing_is_said_of_them(given_: Candidates) -> No
 def test_no_candidates_give_no_order() -> None:
     ranked = rank(simple([]))
     assert [len(part) for part in (ranked.passage, ranked.sentence, ranked.order)] == [0, 0, 0]
-    assert shortlist(simple([])).tolist() == []
 
 
 def test_without_any_word_in_common_the_cosine_decides() -> None:
@@ -166,16 +171,35 @@ def test_words_matched_in_different_sentences_count_together_for_the_passage() -
         np.zeros(4),
         np.full(4, 60),
         np.array([[0.5, 0.0], [0.0, 0.5], [0.5, 0.0], [0.5, 0.0]]),
+        np.zeros(4, dtype=np.bool_),
     )
     assert rank(apart).passage[0] > rank(apart).passage[1]
 
 
-def test_only_the_best_are_shortlisted_in_the_order_given() -> None:
-    many = simple([[(7 * number) % 101 / 101] for number in range(101)])
-    chosen = shortlist(many)
-    assert len(chosen) == SHORTLIST
-    assert chosen.tolist() == sorted(rank(many).order[:SHORTLIST].tolist())
-    assert shortlist(simple([[0.5]] * 3)).tolist() == [0, 1, 2]
+@given(candidates(least=1), st.data())
+def test_a_run_of_sentences_scores_as_a_candidate_what_its_parts_add_up_to(
+    given_: Candidates, data: st.DataObject
+) -> None:
+    ranked = rank(given_)
+    candidate = data.draw(st.integers(0, len(given_.lexical) - 1))
+    own = sentences(ranked, candidate)
+    start = data.draw(st.integers(own.start, own.stop - 1))
+    stop = data.draw(st.integers(start + 1, own.stop))
+    run, rows = given_.take([(candidate, start, stop)])
+    assert rows.tolist() == list(range(start, stop))
+    score = ranked.run_score(candidate, start, stop)
+    assert rank(run).passage == pytest.approx([score], abs=1e-9)
+    assert sum(part.value for part in ranked.passage_parts(candidate, slice(start, stop))) == pytest.approx(score)
+
+
+def test_boilerplate_loses_to_content_as_near_and_wins_where_nothing_else_is() -> None:
+    twice = simple([[0.6, 0.1], [0.5]])
+    twice.boilerplate[0] = True
+    assert rank(twice).order.tolist() == [1, 0]
+    assert rank(twice).passage[0] == pytest.approx(0.6 - BOILERPLATE_WEIGHT)
+    asked = simple([[0.9], [0.5]])
+    asked.boilerplate[0] = True
+    assert rank(asked).order.tolist() == [0, 1]
 
 
 @given(candidates())
@@ -184,7 +208,7 @@ def test_the_lead_is_never_negative_and_does_not_depend_on_the_order_given(given
     assert lead >= -1e-12
     if len(given_.lexical) <= 5:
         assert lead == LONE_LEAD
-    turned, _ = given_.take(np.arange(len(given_.lexical))[::-1])
+    turned, _ = given_.take(whole(given_, range(len(given_.lexical)))[::-1])
     assert rank(turned).lead == pytest.approx(lead)
 
 

@@ -20,7 +20,7 @@ from qa import snapshot
 from qa.errors import IndexUnusable
 from qa.library import Library
 from qa.settings import Settings
-from qa.snapshot import Snapshot
+from qa.snapshot import PLACES, Snapshot
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_what_is_loaded_is_what_is_built_anew(library: Library) -> None:
     found, fresh = loaded(library), snapshot.build(library)
     assert found is not None
     assert (found.birth, found.commit, found.sources) == (fresh.birth, fresh.commit, fresh.sources)
-    for name in ("document", "first", "spans", "owner"):
+    for name in (*PLACES, "owner"):
         assert np.array_equal(getattr(found, name), getattr(fresh, name))
     question = np.ones(64, dtype=np.float32)
     rows = np.arange(len(fresh.spans))
@@ -305,6 +305,6 @@ def test_an_index_on_read_only_ground_is_asked_without_a_word_and_left_as_it_was
 
 def test_every_field_of_a_snapshot_is_compared_above() -> None:
     assert {field.name for field in fields(Snapshot)} == {
-        *("birth", "commit", "sources", "document", "first", "spans"),
+        *("birth", "commit", "sources", *PLACES),
         *("vectors", "tokens", "passage_words", "sentence_words"),
     }
