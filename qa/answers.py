@@ -152,7 +152,7 @@ def compose(
         cites = [numbers[id(window), p] for p in range(window.first, window.last + 1) if (id(window), p) in numbers]
         places = [place for number in sorted(cites) for place in citations[number - 1].also]
         places += [place for other in nearly.get(id(window), ()) for place in _nearly(other, folded, stale)]
-        passages.append(_shown(offset + rank, window, numbers, tuple(dict.fromkeys(places))))
+        passages.append(_shown(offset + rank, window, numbers, _apart(places)))
     return Answer(
         query=query,
         answered=bool(windows) and sure >= least,
@@ -271,6 +271,14 @@ def _nearly(window: _Window, folded: set[str], stale: Callable[[Source], str]) -
     for position in range(window.first, window.last + 1):
         if position == window.best or _stands_for(window, position, folded):
             yield from (replace(place, same=False) for place in hit.places(position))
+
+
+def _apart(places: Sequence[Place]) -> tuple[Place, ...]:
+    """The places without repetition: a file may change between two looks at it."""
+    first: dict[tuple[str, int, int], Place] = {}
+    for place in places:
+        first.setdefault((place.source.id, place.start, place.end), place)
+    return tuple(first.values())
 
 
 def _citation(number: int, hit: Hit, position: int, stale: str) -> Citation:

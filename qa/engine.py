@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import answers, crossencoders, filtering, folding, models, ranking, snapshot
+from qa import answers, crossencoders, explaining, filtering, folding, models, ranking, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
 from qa.lexical import Lexicon
@@ -138,7 +138,7 @@ class Engine:
         """The answer to a question of 1 to 2000 characters: `limit` passages from the `offset`-th on. Raises UsageError
         for what cannot be asked.
 
-        Scores always carry their parts; `explain` only tells a door to show them.
+        Scores always carry their parts; `explain` tells the lexical ones word by word, which takes a while.
         """
         began = time.perf_counter()
         question = check_question(question)
@@ -146,22 +146,22 @@ class Engine:
             raise UsageError(f"There are no passages {offset} to {offset + limit}.", "Ask for 1 or more, from 0 on.")
         for _ in range(OVERTAKEN_TIMES):
             with suppress(_Overtaken):
-                return self._asked(question, limit, offset, filter, began)
-        return self._asked(question, limit, offset, filter, began)
+                return self._asked(question, limit, offset, filter, explain, began)
+        return self._asked(question, limit, offset, filter, explain, began)
 
-    def _asked(self, question: str, limit: int, offset: int, filter: Filter, began: float) -> Answer:
+    def _asked(self, question: str, limit: int, offset: int, filter: Filter, explain: bool, began: float) -> Answer:
         """See `ask`. Raises _Overtaken when a commit changes a document that is about to be shown."""
         held = self._refresh()
         allowed = filtering.allowed(held.sources, filter)
         encoded = self._encoder.encode_question(question)
         starts, facts, folded = _candidates(held, question, encoded, allowed)
         ranked, reranking = self._reranked(held, question, starts, ranking.rank(facts))
-        hits = [self._hit(held, int(starts[i]), int(i), ranked, folded, allowed) for i in ranked.order]
+        hits = [(self._hit(held, int(starts[i]), int(i), ranked, folded, allowed), starts[i]) for i in ranked.order]
         searched = len(held.sources) if allowed is None else int(allowed.sum())
         index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model, searched)
         answer = answers.compose(
             question,
-            hits,
+            [hit for hit, _ in hits],
             evidence=_evidence(ranked),
             least=self.settings.min_confidence,
             limit=limit,
@@ -170,7 +170,11 @@ class Engine:
             stale=self._stale,
             index=index,
         )
-        return replace(answer, reranking=reranking)
+        answer = replace(answer, reranking=reranking)
+        if not explain:
+            return answer
+        rows = {(h.source.id, span.start): row + at for h, row in hits for at, span in enumerate(h.sentences)}
+        return _explained(answer, held, {place: int(row) for place, row in rows.items()})
 
     def document(self, document_id: str) -> tuple[Source, Document]:
         """A document as it was indexed. Raises UsageError when there is none of that id."""
@@ -419,6 +423,37 @@ def _evidence(ranked: ranking.Ranked) -> tuple[Part, ...]:
         Part("meaning", cosine, "best cosine in the first passage"),
         Part("tokens", matched, "best match of each word of the question in it, by rarity"),
         Part("lead", ranked.lead, "its score above the mean of the sixth to twentieth passage"),
+    )
+
+
+def _explained(answer: Answer, held: Snapshot, rows: dict[tuple[str, int], int]) -> Answer:
+    """The answer with the lexical parts of its scores told word by word. `rows` are the sentences of the index by their
+    document and start."""
+    own = [rows[citation.source.id, citation.start] for citation in answer.citations]
+    around = [rows[passage.source.id, passage.start] for passage in answer.passages]
+    passages = np.searchsorted(held.first, around, side="right") - 1
+    of_sentences = _words(held.sentence_words, answer.query, np.array(own, dtype=np.int64))
+    of_passages = _words(held.passage_words, answer.query, passages.astype(np.int64))
+    return replace(
+        answer,
+        citations=tuple(
+            replace(c, parts=of_sentences.split(c.parts, at, ranking.SENTENCE_LEXICAL_WEIGHT, "sentences"))
+            for at, c in enumerate(answer.citations)
+        ),
+        passages=tuple(
+            replace(p, parts=of_passages.split(p.parts, at, ranking.LEXICAL_WEIGHT, "passages"))
+            for at, p in enumerate(answer.passages)
+        ),
+    )
+
+
+def _words(words: Lexicon, question: str, numbers: NDArray[np.int64]) -> explaining.Words:
+    """What each word of the question adds to the BM25 of the texts numbered."""
+    terms, typed = words.terms(question), words.typed(question)
+    _, best = words.match(terms, 1)
+    shares = words.alone(terms, numbers) / (best[0] if len(best) else 1.0)
+    return explaining.Words(
+        tuple((typed.get(term.text, term.text), term.frequency) for term in terms), shares, len(words)
     )
 
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from qa.errors import IndexUnusable
 
+_AROUND = "`.,;:!?\"'()[]{}\u2018\u2019\u201c\u201d\u2026-"
+
 ANALYSER = "en_stem"
 """tantivy's English analyser: splits at what is no letter or digit, lower case, English stems, words to 40 bytes."""
 
@@ -112,6 +114,28 @@ class Lexicon:
         scores = np.array([score for score, _ in hits], dtype=np.float64)
         order = np.argsort(numbers)
         return numbers[order], scores[order]
+
+    def alone(self, terms: Sequence[Term], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """BM25 of each term by itself in each of the texts `numbers`, shape (terms, numbers): what it adds to the score
+        of a question that holds it."""
+        scores = np.zeros((len(terms), len(numbers)))
+        for row, term in zip(scores, terms, strict=True):
+            held, found = self.match([term], len(self))
+            at = np.searchsorted(held, numbers)
+            inside = at < len(held)
+            hit = np.flatnonzero(inside)[held[at[inside]] == numbers[inside]]
+            row[hit] = found[at[hit]]
+        return scores
+
+    def typed(self, question: str) -> dict[str, str]:
+        """For each term of the question by its text, the word that it was typed as; the term where it is but a part
+        of that."""
+        words: dict[str, str] = {}
+        for word in question.split():
+            terms = self._analyser.analyze(word)
+            for term in terms:
+                words.setdefault(term, word.strip(_AROUND) if len(terms) == 1 else term)
+        return words
 
     def _clauses(self, terms: Sequence[Term]) -> list[tuple[Any, Any]]:
         query = self._tantivy.Query

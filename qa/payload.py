@@ -31,9 +31,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def answer_to_json(answer: Answer, *, explain: bool = False, filter: Filter = NO_FILTER) -> dict[str, Any]:
     """The answer as the JSON endpoint and `ask --json` give it.
 
-    `explain` adds the parts of every score; `filter` is the one the question was asked with and serves to build
-    `next`. `answer` is null when the documents do not say, and on later pages (`offset` > 0), whose first citation
-    is merely the best of that page. All strings are free of lone surrogates: each becomes U+FFFD, one for one.
+    `explain` adds the parts of every score and what confidence is drawn from; `filter` is the one the question was
+    asked with and serves to build `next`. `answer` is null when the documents do not say, and on later pages
+    (`offset` > 0), whose first citation is merely the best of that page. All strings are free of lone surrogates: each
+    becomes U+FFFD, one for one.
     """
     after = answer.offset + answer.limit
     more = after < answer.total and after <= MAX_OFFSET
@@ -62,6 +63,8 @@ def answer_to_json(answer: Answer, *, explain: bool = False, filter: Filter = NO
         "model": answer.index.model,
         "reranker": None if answer.reranking is None else asdict(answer.reranking),
     }
+    if explain:
+        body["evidence"] = [_part(part) for part in answer.evidence]
     whole: dict[str, Any] = well_formed(body)
     return whole
 

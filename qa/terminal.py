@@ -112,6 +112,9 @@ def show(answer: Answer, *, explain: bool = False) -> None:
             console.print(Text(nothing))
         if answer.passages:
             console.print(Text("\nNearest passages, which may not answer:", style="dim"))
+    if explain:
+        for part in answer.evidence:
+            console.print(Text(f"  confidence: {part.name} {part.value:.4f} ({part.note})", style="dim"))
     by_number = {citation.number: citation for citation in answer.citations}
     for passage in answer.passages:
         cited = [by_number[s.citation] for s in passage.segments if s.citation is not None]
@@ -139,7 +142,8 @@ def show(answer: Answer, *, explain: bool = False) -> None:
 
 
 def _sum(score: float, parts: Sequence[Part]) -> str:
-    return f"{score:.4f} = " + " + ".join(f"{part.value:.4f} {part.name} ({part.note})" for part in parts)
+    told = "".join(f"\n  {part.value:+.4f}  {one_line(part.name)}: {one_line(part.note)}" for part in parts)
+    return f"{score:.4f} is the sum of{told}"
 
 
 def summary(report: IndexReport, index: Any) -> str:

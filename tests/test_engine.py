@@ -21,6 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from shelf import MEMORY, QUESTIONS, SUBJECTS, Shelf, assert_exact, assert_same, story
 
+from qa import payload
 from qa.engine import MAX_QUESTION_CHARS, Engine
 from qa.errors import IndexMissing, IndexUnusable, ModelUnusable, UsageError
 from qa.folding import normalised
@@ -137,6 +138,68 @@ def test_the_parts_of_every_score_add_up_to_it(engine: Engine) -> None:
         for shown in (answer.citations, answer.passages):
             scores = [one.score for one in shown]
             assert scores == sorted(scores, reverse=True)
+
+
+def test_the_parts_of_every_score_add_up_to_it_word_by_word(small_model: str, model_cache: Path) -> None:
+    """Over any corpus and any question, here and in JSON; asking to be told changes nothing else."""
+    words = st.sampled_from(
+        [
+            "the",
+            "ferry",
+            "Ferries",
+            "harbour's",
+            "state-of-the-art",
+            "1,482",
+            "No.",
+            "東京",
+            "naïve",
+            "leaves",
+            "(noon)",
+        ]
+    )
+    sentence = st.lists(words, min_size=1, max_size=9).map(" ".join)
+    texts = st.lists(st.lists(sentence, min_size=1, max_size=4).map(". ".join), min_size=1, max_size=12)
+    named = 0
+
+    @hypothesis_settings(max_examples=15, suppress_health_check=list(HealthCheck))
+    @given(texts, st.lists(sentence, min_size=1, max_size=4))
+    def check(files: list[str], questions: list[str]) -> None:
+        nonlocal named
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+            shelf = Shelf(Path(folder, "docs"), Settings(Path(folder, "index"), small_model, model_cache))
+            for number, text in enumerate(files):
+                shelf.write(f"{number}.txt", f"{text}.\n")
+            shelf.index()
+            with shelf.engine() as engine:
+                for question in questions:
+                    answer = engine.ask(question, explain=True)
+                    bare = engine.ask(question)
+                    told = payload.answer_to_json(answer, explain=True)
+                    for shown in (*answer.citations, *answer.passages, *told["citations"], *told["passages"]):
+                        score, parts = (
+                            (shown["score"], [(p["name"], p["value"], p["note"]) for p in shown["parts"]])
+                            if isinstance(shown, dict)
+                            else (shown.score, [(p.name, p.value, p.note) for p in shown.parts])
+                        )
+                        assert sum(value for _, value, _ in parts) == pytest.approx(score, abs=1e-6)
+                        assert all(name and note for name, _, note in parts)
+                        named += sum(name.startswith("word ") for name, _, _ in parts)
+                        assert not [value for name, value, _ in parts if name == "words" and abs(value) > 1e-6]
+                    assert [e["name"] for e in told["evidence"]] == [part.name for part in answer.evidence]
+                    without = {"citations": tuple(replace(c, parts=()) for c in answer.citations), "took_ms": 0.0}
+                    without |= {"passages": tuple(replace(p, parts=()) for p in answer.passages)}
+                    plain = {"citations": tuple(replace(c, parts=()) for c in bare.citations), "took_ms": 0.0}
+                    plain |= {"passages": tuple(replace(p, parts=()) for p in bare.passages)}
+                    assert replace(answer, **without) == replace(bare, **plain)
+
+    check()
+    assert named > 100
+
+
+def test_an_explanation_names_the_words_as_they_were_typed(engine: Engine) -> None:
+    answer = engine.ask('Which ferries, e.g. "Zygmunt", were leaving the harbour?', explain=True)
+    names = {part.name for shown in (*answer.citations, *answer.passages) for part in shown.parts}
+    assert {"word ferries", "word leaving", "word harbour"} <= names
 
 
 def test_pages_of_an_answer_are_cut_from_one_list(engine: Engine) -> None:

@@ -42,12 +42,13 @@ ROOMS: dict[str, str] = {
     "crossencoders": "errors exports models records reranker",
     "snapshot": "errors folding interaction lexical library records vectors",
     "answers": "folding records",
+    "explaining": "records",
     "filtering": "records",
     "folding": "",
     # The two that join the stages.
     "indexing": "encoder errors formats library models passages records sentences settings snapshot",
-    "engine": "answers crossencoders encoder errors filtering folding lexical library models ranking records reranker "
-    "settings snapshot",
+    "engine": "answers crossencoders encoder errors explaining filtering folding lexical library models ranking records "
+    "reranker settings snapshot",
     # Doors and what they share.
     "evaluation": "errors records",
     "report": "evaluation terminal",
@@ -93,8 +94,8 @@ LIBRARIES: dict[str, str] = {
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",
-    "numpy": "answers crossencoders encoder engine evaluation filtering folding indexing interaction lexical library "
-    "quantisation ranking records reranker snapshot vectors",
+    "numpy": "answers crossencoders encoder engine evaluation explaining filtering folding indexing interaction lexical "
+    "library quantisation ranking records reranker snapshot vectors",
 }
 """Every library from outside the standard one (and sqlite3), and the rooms that may import it."""
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,6 +97,30 @@ def test_a_word_is_found_in_every_form_that_has_its_stem() -> None:
     lexicon = Lexicon.build(TEXTS)
     for question in ("harbour", "Harbours", "HARBOUR'S"):
         assert lexicon.match(lexicon.terms(question), 10)[0].tolist() == [0]
+
+
+@given(st.lists(plain, min_size=1, max_size=15), plain)
+def test_what_words_score_alone_adds_up_to_what_they_score_together(given_: list[list[str]], asked: list[str]) -> None:
+    lexicon = Lexicon.build(" ".join(text) for text in given_)
+    terms = lexicon.terms(" ".join(asked))
+    numbers = np.arange(len(given_))
+    alone = lexicon.alone(terms, numbers)
+    assert alone.shape == (len(terms), len(given_))
+    held, scores = lexicon.match(terms, len(given_))
+    together = np.zeros(len(given_))
+    together[held] = scores
+    assert alone.sum(axis=0) == pytest.approx(together, abs=1e-5)
+    assert set(lexicon.typed(" ".join(asked))) == {term.text for term in terms}
+
+
+def test_a_word_that_is_split_is_named_by_its_pieces() -> None:
+    lexicon = Lexicon.build(["a state of the art"])
+    assert lexicon.typed('"Ferries," state-of (noon)?') == {
+        "ferri": "Ferries",
+        "state": "state",
+        "of": "of",
+        "noon": "noon",
+    }
 
 
 def test_words_that_nobody_uses_match_nothing() -> None:
