@@ -322,6 +322,35 @@ def status(as_json: bool, only_problems: bool, **flags: Any) -> None:
                 click.echo(line)
 
 
+@qa.command("why-not")
+@click.argument("document")
+@click.argument("question", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_filter_options
+@_least_confidence
+@_reranker_options
+@_index_options
+def why_not(document: str, question: tuple[str, ...], as_json: bool, **flags: Any) -> None:
+    """Say what became of a DOCUMENT when a QUESTION is asked: where it dropped out, or which rank it has.
+
+    DOCUMENT is a path as indexed or the end of one, a glob that fits one document, or an id. Exits with 0 when the
+    document is among the results, 1 when it is not, 2 on an error.
+    """
+    with _told():
+        from qa import tracing
+        from qa.engine import Engine
+
+        filter = _filter(flags)
+        engine = Engine.open(_settings(flags, "min_confidence", "reranker", "budget_ms"), _announce)
+        found = tracing.trace(engine, document, " ".join(question), filter)
+        if as_json:
+            _print_json(asdict(found))
+        else:
+            for line in terminal.trace(found):
+                click.echo(line)
+        raise SystemExit(0 if found.found else 1)
+
+
 @qa.command("eval")
 @click.argument("set_dir", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(

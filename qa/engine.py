@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import answers, crossencoders, explaining, filtering, folding, models, ranking, snapshot
+from qa import answers, candidates, crossencoders, explaining, filtering, models, ranking, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
 from qa.lexical import Lexicon
@@ -41,15 +40,6 @@ from qa.settings import Settings
 from qa.snapshot import Snapshot
 
 MAX_QUESTION_CHARS = 2000
-
-NEAREST = 100
-"""Sentences taken from the vectors, and as many sentences and passages from the words, as candidates. The 60 best
-scored sentences among them hold a gold one for .993 (squad2), .994 (clapnq) and .999 (xquad) of the questions."""
-
-LEXICAL_LIMIT = 2000
-"""Passages whose BM25 score is looked up; a candidate beyond them holds little but the question's commonest words.
-With a filter all are, so that it finds what it lets through: in a larger index such a candidate then scores a little
-more than without."""
 
 PLACES_LOOKED_UP = 20
 """Other places of a sentence that are named by page or heading, for which their documents are read. Further ones are
@@ -154,9 +144,12 @@ class Engine:
         held = self._refresh()
         allowed = filtering.allowed(held.sources, filter)
         encoded = self._encoder.encode_question(question)
-        starts, facts, folded = _candidates(held, question, encoded, allowed)
-        ranked, reranking = self._reranked(held, question, starts, ranking.rank(facts))
-        hits = [(self._hit(held, int(starts[i]), int(i), ranked, folded, allowed), starts[i]) for i in ranked.order]
+        found = candidates.find(held, question, encoded, allowed)
+        ranked, reranking = self._reranked(held, question, found.starts, ranking.rank(found.facts))
+        starts = found.starts.tolist()
+        hits = [
+            (self._hit(held, starts[i], i, ranked, found.folded, allowed), starts[i]) for i in ranked.order.tolist()
+        ]
         searched = len(held.sources) if allowed is None else int(allowed.sum())
         index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model, searched)
         answer = answers.compose(
@@ -174,7 +167,11 @@ class Engine:
         if not explain:
             return answer
         rows = {(h.source.id, span.start): row + at for h, row in hits for at, span in enumerate(h.sentences)}
-        return _explained(answer, held, {place: int(row) for place, row in rows.items()})
+        return _explained(answer, held, rows)
+
+    def read(self, question: str) -> tuple[Snapshot, QuestionEncoding]:
+        """What a question is asked of, and the question as the encoder reads it."""
+        return self._refresh(), self._encoder.encode_question(question)
 
     def document(self, document_id: str) -> tuple[Source, Document]:
         """A document as it was indexed. Raises UsageError when there is none of that id."""
@@ -374,42 +371,6 @@ def check_question(question: str) -> str:
     return text
 
 
-def _candidates(
-    held: Snapshot, question: str, encoded: QuestionEncoding, allowed: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int64], ranking.Candidates, frozenset[int]]:
-    """The passages most likely to answer, or what of them a better one does not say, in the order of the index: the
-    first sentence of each, what is known of them, and the groups of the sentences that others were folded under."""
-    passages_allowed = None if allowed is None else allowed[held.document]
-    rows_allowed = None if passages_allowed is None else np.repeat(passages_allowed, np.diff(held.first))
-    lexical = _scores(held.passage_words, question, passages_allowed)
-    own = _scores(held.sentence_words, question, rows_allowed)
-    of_sentences = partial(
-        folding.distinct,
-        group=held.sentence_group,
-        score=partial(held.vectors.scores, encoded.vector),
-        wanted=NEAREST,
-    )
-    near = of_sentences(lambda limit: held.vectors.nearest(encoded.vector, limit, rows_allowed))
-    rows = np.concatenate([near, of_sentences(partial(_best, own))])
-    owner = np.searchsorted(held.first, rows, side="right") - 1
-    worded = folding.distinct(partial(_best, lexical), held.passage_group, lexical.take, NEAREST)
-    found = np.unique(np.concatenate([owner, worded]))
-    counts = np.diff(held.first)[found]
-    rows = np.concatenate([np.arange(held.first[p], held.first[p + 1]) for p in found] or [found])
-    first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    chars = held.spans[rows, 1] - held.spans[rows, 0]
-    cosine = held.vectors.scores(encoded.vector, rows)
-    none = np.empty((len(rows), 0))
-    facts = ranking.Candidates(lexical[found], first, cosine, own[rows], chars, none, held.boilerplate[rows])
-    ranked = ranking.rank(facts)
-    group, owners = held.sentence_group[rows], held.document[found].tolist()
-    chosen, folded = folding.runs(first, owners, group, ranked.sentence, ranked.run_score, ranking.SHORTLIST)
-    facts, kept = facts.take(sorted(chosen))
-    weights = ranking.token_weights(held.passage_words.rarity(encoded.words), encoded.words)
-    matches = held.tokens.matches(encoded.tokens, rows[kept]) * weights
-    return rows[kept][facts.first[:-1]], replace(facts, matches=matches), frozenset(folded)
-
-
 def _evidence(ranked: ranking.Ranked) -> tuple[Part, ...]:
     """What confidence is drawn from; see `answers.confidence`. Empty without candidates."""
     if not len(ranked.order):
@@ -455,23 +416,3 @@ def _words(words: Lexicon, question: str, numbers: NDArray[np.int64]) -> explain
     return explaining.Words(
         tuple((typed.get(term.text, term.text), term.frequency) for term in terms), shares, len(words)
     )
-
-
-def _scores(words: Lexicon, question: str, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """BM25 of every text divided by the best of all, 0 where no word matches or the filter does not let through."""
-    scores = np.zeros(len(words))
-    limit = LEXICAL_LIMIT if allowed is None else len(words)
-    numbers, found = words.match(words.terms(question), limit)
-    scores[numbers] = found
-    shares = ranking.of_best(scores)
-    return shares if allowed is None else np.where(allowed, shares, 0.0)
-
-
-def _best(scores: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
-    """Numbers of the `limit` largest scores above 0, and of all that tie with the last of them."""
-    positive = np.flatnonzero(scores > 0)
-    if len(positive) <= limit:
-        return positive
-    cut = np.partition(scores[positive], -limit)[-limit]
-    best: NDArray[np.int64] = positive[scores[positive] >= cut]
-    return best

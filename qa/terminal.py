@@ -17,6 +17,7 @@ from qa.records import Answer, Citation, IndexReport, Part, Place, Problem, Show
 
 if TYPE_CHECKING:
     from qa.indexing import Progress
+    from qa.tracing import Trace
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|[\u202a-\u202e\u2066-\u2069]")
 
@@ -194,6 +195,16 @@ def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
         yield f"{'problems':12s} {len(state['problems'])}"
     for problem in state["problems"]:
         yield ("" if only_problems else "  ") + _problem(Problem(**problem))
+
+
+def trace(found: Trace) -> Iterator[str]:
+    """What became of a document, a line a step, and the step at which it dropped out."""
+    yield one_line(found.path)
+    for step in found.steps:
+        sign = {True: "+", False: "-", None: " "}[step.passed]
+        yield f"{sign} {step.name:10s} {one_line(step.said)}"
+    dropped = next((step.name for step in found.steps if step.passed is False), "")
+    yield f"Rank {found.rank:,}." if found.found else f"Not among the results: it dropped out at {dropped!r}."
 
 
 @contextmanager

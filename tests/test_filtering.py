@@ -14,7 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from shelf import MEMORY, SUBJECTS, Shelf
 
-from qa.engine import LEXICAL_LIMIT, Engine
+from qa.candidates import LEXICAL_LIMIT
+from qa.engine import Engine
 from qa.filtering import allowed, refusals
 from qa.records import Answer, Filter, Source
 from qa.settings import Settings

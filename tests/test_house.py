@@ -47,8 +47,10 @@ ROOMS: dict[str, str] = {
     "folding": "",
     # The two that join the stages.
     "indexing": "encoder errors formats library models passages records sentences settings snapshot",
-    "engine": "answers crossencoders encoder errors explaining filtering folding lexical library models ranking records "
-    "reranker settings snapshot",
+    "candidates": "folding lexical ranking records snapshot",
+    "engine": "answers candidates crossencoders encoder errors explaining filtering lexical library models ranking "
+    "records reranker settings snapshot",
+    "tracing": "candidates engine errors filtering ranking records snapshot",
     # Doors and what they share.
     "evaluation": "errors records",
     "report": "evaluation terminal",
@@ -56,8 +58,8 @@ ROOMS: dict[str, str] = {
     "sourceview": "records",
     "asking": "errors payload records",
     "web": "asking errors payload records sourceview",
-    "terminal": "indexing records",
-    "cli": "engine errors evaluation indexing library payload records report settings terminal web",
+    "terminal": "indexing records tracing",
+    "cli": "engine errors evaluation indexing library payload records report settings terminal tracing web",
 }
 """Every room of the package, and the rooms that it may import."""
 
@@ -94,8 +96,8 @@ LIBRARIES: dict[str, str] = {
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",
-    "numpy": "answers crossencoders encoder engine evaluation explaining filtering folding indexing interaction lexical "
-    "library quantisation ranking records reranker snapshot vectors",
+    "numpy": "answers candidates crossencoders encoder engine evaluation explaining filtering folding indexing "
+    "interaction lexical library quantisation ranking records reranker snapshot tracing vectors",
 }
 """Every library from outside the standard one (and sqlite3), and the rooms that may import it."""
 
