@@ -150,8 +150,8 @@ def compose(
     passages = []
     for rank, window in enumerate(page, 1):
         cites = [numbers[id(window), p] for p in range(window.first, window.last + 1) if (id(window), p) in numbers]
-        places = [place for number in sorted(cites) for place in citations[number - 1].also]
-        places += [place for other in nearly.get(id(window), ()) for place in _nearly(other, folded, stale)]
+        places = [citations[number - 1].also for number in sorted(cites)]
+        places += [part for other in nearly.get(id(window), ()) for part in _nearly(other, folded, stale)]
         passages.append(_shown(offset + rank, window, numbers, _apart(places)))
     return Answer(
         query=query,
@@ -216,18 +216,24 @@ def _folded(windows: Sequence[_Window]) -> tuple[list[_Window], dict[int, list[_
     that nearly repeat it. Also the texts of sentences left out elsewhere. See `folding` for what is not shown."""
     windows = sorted(windows, key=lambda window: window.place)
     held = [(window, position) for window in windows for position in range(window.first, window.last + 1)]
-    starts = np.cumsum([0, *(window.last + 1 - window.first for window in windows)])
-    texts = [window.hit.text(position) for window, position in held]
-    group = folding.grouped(texts)
+    first = np.cumsum([0, *(window.last + 1 - window.first for window in windows)])
+    numbers: dict[str, int] = {}
+    texts = (folding.normalised(window.hit.text(position)) for window, position in held)
+    group = np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
+    whole = np.array([window.score for window in windows], dtype=np.float64)
     runs, folded = folding.runs(
-        starts,
+        first,
         [window.hit.source.id for window in windows],
         group,
         np.array([window.hit.scores[position] for window, position in held], dtype=np.float64),
+        whole,
         lambda _, start, stop: _run(held, start, stop).score,
         len(held),
     )
-    scored = [(window.score, window) for window in (_run(held, start, stop) for _, start, stop in runs)]
+    scored = []
+    for number, start, stop in runs:
+        window = windows[number] if stop - start == first[number + 1] - first[number] else _run(held, start, stop)
+        scored.append((float(whole[number]) if window is windows[number] else window.score, window))
     shown, seen = [], folding.Shown()
     nearly: dict[int, list[_Window]] = {}
     for _, window in sorted(scored, key=lambda item: (-item[0], item[1].place)):
@@ -236,7 +242,7 @@ def _folded(windows: Sequence[_Window]) -> tuple[list[_Window], dict[int, list[_
             shown.append(window)
         else:
             nearly.setdefault(id(shown[place]), []).append(window)
-    left_out = {folding.normalised(text) for text, number in zip(texts, group, strict=True) if int(number) in folded}
+    left_out = {text for text, number in numbers.items() if number in folded}
     return shown, nearly, left_out
 
 
@@ -263,22 +269,23 @@ def _once(cited: Sequence[tuple[_Window, int]], leading: set[tuple[int, int]]) -
     return [item for item in cited if (id(item[0]), item[1]) in kept]
 
 
-def _nearly(window: _Window, folded: set[str], stale: Callable[[Source], str]) -> Iterator[Place]:
+def _nearly(window: _Window, folded: set[str], stale: Callable[[Source], str]) -> Iterator[tuple[Place, ...]]:
     """The place of a passage that is nearly the same as one shown, and the places that it would have stood for."""
     hit = window.hit
     start, end = hit.sentences[window.first].start, hit.sentences[window.last].end
-    yield Place(hit.source, start, end, label(hit.source, locator(hit.document, start)), False, stale(hit.source))
+    yield (Place(hit.source, start, end, label(hit.source, locator(hit.document, start)), False, stale(hit.source)),)
     for position in range(window.first, window.last + 1):
         if position == window.best or _stands_for(window, position, folded):
-            yield from (replace(place, same=False) for place in hit.places(position))
+            yield tuple(replace(place, same=False) for place in hit.places(position))
 
 
-def _apart(places: Sequence[Place]) -> tuple[Place, ...]:
-    """The places without repetition: a file may change between two looks at it."""
-    first: dict[tuple[str, int, int], Place] = {}
-    for place in places:
-        first.setdefault((place.source.id, place.start, place.end), place)
-    return tuple(first.values())
+def _apart(places: Sequence[Sequence[Place]]) -> tuple[Place, ...]:
+    """The places of several texts, each document for the first text that stands in it."""
+    found: list[Place] = []
+    for part in places:
+        known = {place.source.id for place in found}
+        found += [place for place in part if place.source.id not in known]
+    return tuple(found)
 
 
 def _citation(number: int, hit: Hit, position: int, stale: str) -> Citation:

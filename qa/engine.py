@@ -279,7 +279,11 @@ class Engine:
             parts=lambda position: ranked.sentence_parts(candidate, at + position),
             run_parts=lambda first, last: ranked.passage_parts(candidate, slice(at + first, at + last + 1)),
             places=lambda position: self._places(held, start + position, allowed),
-            standing_for=frozenset(p for p in range(end - at) if int(held.sentence_group[start + p]) in folded),
+            standing_for=frozenset(
+                position
+                for position, group in enumerate(held.sentence_group[start : start + end - at].tolist())
+                if group in folded
+            ),
         )
 
     def _places(self, held: Snapshot, row: int, allowed: NDArray[np.bool_] | None) -> tuple[Place, ...]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +102,7 @@ def runs(
     document: Sequence[Hashable],
     group: NDArray[np.int64],
     sentence: NDArray[np.float64],
+    whole: NDArray[np.float64],
     score: Callable[[int, int, int], float],
     limit: int,
 ) -> tuple[list[tuple[int, int, int]], set[int]]:
@@ -111,11 +110,15 @@ def runs(
     the best sentence of none stands in a better one of another document, nor in WITHIN better ones of its own.
 
     `first[i]:first[i + 1]` are the sentences of passage i and `document[i]` its document; `group` and `sentence` are a
-    number for the text of each sentence and its score. Where the best sentence of a run is not new, what stands before
-    it and after it are runs by themselves. `score(i, a, b)` is that of sentences a to b of passage i; ties go by
-    passage, then place. Also the numbers of the texts that were folded: those that a run would have been led by.
+    number for the text of each sentence and its score, `whole` the scores of the passages. Where the best sentence of a
+    run is not new, what stands before it and after it are runs by themselves. `score(i, a, b)` is that of sentences a
+    to b of passage i; ties go by passage, then place. Also the numbers of the texts that were folded: those that a run
+    would have been led by.
     """
-    heap = [(-score(i, int(a), int(b)), i, int(a), int(b)) for i, (a, b) in enumerate(pairwise(first))]
+    order = np.argsort(-whole, kind="stable")
+    if len(np.unique(group)) == len(group):
+        return [(int(i), int(first[i]), int(first[i + 1])) for i in order[:limit]], set()
+    heap = [(-float(whole[i]), int(i), int(first[i]), int(first[i + 1])) for i in order]
     heapify(heap)
     seen: dict[int, list[Hashable]] = {}
     found: list[tuple[int, int, int]] = []
@@ -144,8 +147,9 @@ class Shown:
     """Passages in the order in which they are shown, to find the one that a further one nearly repeats."""
 
     def __init__(self) -> None:
-        self._holding: dict[tuple[str, ...], list[int]] = {}
-        self._numbers: list[frozenset[str]] = []
+        self._any: set[str] = set()
+        self._texts: list[str] = []
+        self._shingles: dict[int, set[tuple[str, ...]]] = {}
         self._documents: list[Hashable] = []
 
     def place(self, text: str, document: Hashable) -> int | None:
@@ -155,27 +159,37 @@ class Shown:
         To do so it holds NEARLY of its shingles (Broder 1997: containment) and every number in it: two rents are not
         one. It is of another document, or one of WITHIN that do so.
         """
-        shingles = _shingles(text)
-        numbers = frozenset(_NUMBER.findall(text))
-        common = Counter(number for shingle in shingles for number in self._holding.get(shingle, ()))
-        near = [
-            number
-            for number, count in sorted(common.items(), key=lambda item: (-item[1], item[0]))
-            if count >= NEARLY * len(shingles) and numbers <= self._numbers[number]
-        ]
-        if said([self._documents[number] for number in near], document):
-            return near[0]
-        for shingle in shingles:
-            self._holding.setdefault(shingle, []).append(len(self._numbers))
-        self._numbers.append(numbers)
+        words = _words(text)
+        distinct = set(words)
+        # Each word that stands nowhere else is a shingle lost: what most texts are told by, and quickly.
+        if len(distinct - self._any) <= (1 - NEARLY) * len(words):
+            near = self._near(text)
+            if said([self._documents[number] for number in near], document):
+                return near[0]
+        self._any |= distinct
+        self._texts.append(text)
         self._documents.append(document)
         return None
 
+    def _near(self, text: str) -> list[int]:
+        """Those shown that hold nearly all of `text`, most of it first."""
+        shingles, numbers = _shingles(_words(text)), set(_NUMBER.findall(text))
+        found = []
+        for number, other in enumerate(self._texts):
+            if number not in self._shingles:
+                self._shingles[number] = _shingles(_words(other))
+            count = len(shingles & self._shingles[number])
+            if count >= NEARLY * len(shingles) and numbers <= set(_NUMBER.findall(other)):
+                found.append((-count, number))
+        return [number for _, number in sorted(found)]
 
-def _shingles(text: str) -> set[tuple[str, ...]]:
-    """Every SHINGLE words in a row, or all words where there are fewer."""
+
+def _words(text: str) -> list[str]:
     whole = text.casefold()
     words = whole.split()
-    if len(whole) > SPACED_CHARS * len(words):
-        words = list("".join(words))
+    return list("".join(words)) if len(whole) > SPACED_CHARS * len(words) else words
+
+
+def _shingles(words: Sequence[str]) -> set[tuple[str, ...]]:
+    """Every SHINGLE words in a row, or all words where there are fewer."""
     return set(zip(*(words[start:] for start in range(min(SHINGLE, len(words)))), strict=False))

@@ -127,7 +127,7 @@ class Ranked:
         given = self.candidates
         share = float(given.lexical[candidate])
         words = f"{LEXICAL_WEIGHT} x BM25 of the passage, {share:.2f} of the best"
-        best = sentences.start + int(np.argmax(_meaning(given)[sentences]))
+        best = sentences.start + int(np.argmax(_meaning(given, sentences)))
         parts: tuple[Part, ...] = (
             Part("meaning", float(given.cosine[best]), "cosine of its best sentence with the question"),
             Part("words", LEXICAL_WEIGHT * share, words),
@@ -223,9 +223,9 @@ def _reranker_part(reread: Reread, candidate: int) -> Part:
     return Part("reranker", RERANKER_WEIGHT * share, note)
 
 
-def _meaning(given: Candidates) -> NDArray[np.float64]:
+def _meaning(given: Candidates, sentences: slice = slice(None)) -> NDArray[np.float64]:
     """Each sentence's cosine, less what is taken from boilerplate."""
-    reduced: NDArray[np.float64] = given.cosine - BOILERPLATE_WEIGHT * given.boilerplate
+    reduced: NDArray[np.float64] = given.cosine[sentences] - BOILERPLATE_WEIGHT * given.boilerplate[sentences]
     return reduced
 
 

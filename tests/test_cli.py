@@ -381,7 +381,7 @@ def test_a_terminal_is_told_that_the_documents_do_not_say(shelf: Shelf) -> None:
     assert plain.startswith("The documents do not say.")
     assert "Nearest passages, which may not answer:" in plain
     assert "1. ferry.md, Timetable" in plain
-    assert re.search(r"\d\.\d{4} = .*\d\.\d{4} \w+", plain)
+    assert re.search(r"\d\.\d{4} is the sum of\s+\+\d\.\d{4}  meaning: ", plain)
 
 
 def test_nothing_that_a_terminal_obeys_gets_out_of_a_document_or_a_name(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,7 +55,10 @@ def test_no_run_is_led_by_what_a_better_one_of_another_document_says(
     document = [name for name, _ in given_]
     group = np.array([number for _, sentences in given_ for number, _ in sentences], dtype=np.int64)
     score = np.array([points for _, sentences in given_ for _, points in sentences], dtype=np.float64)
-    found, folded = runs(first, document, group, score, lambda _, start, stop: float(score[start:stop].max()), limit)
+    whole = np.array([score[a:b].max() for a, b in pairwise(first)], dtype=np.float64)
+    found, folded = runs(
+        first, document, group, score, whole, lambda _, start, stop: float(score[start:stop].max()), limit
+    )
     assert len(found) <= limit
     tops = [score[start:stop].max() for _, start, stop in found]
     assert tops == sorted(tops, reverse=True)
@@ -155,6 +159,8 @@ def test_text_without_spaces_is_compared_by_its_characters() -> None:
     shown = Shown()
     assert shown.place(text, "a") is None
     assert shown.place(text[:-1] + "！", "b") == 0
+    assert shown.place(text[:50] + "料金は1482円である。" + text[50:], "b") is None
+    assert shown.place(text[:50] + "料金は1842円である。" + text[50:], "c") is None, "two prices are not one"
     assert (
         shown.place(text[:50] + "灯台は百年前に建てられ、今も毎晩、港の入口を照らしていると案内書に書かれている。", "c")
         is None
