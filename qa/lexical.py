@@ -16,11 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa.errors import IndexUnusable
+from qa.wording import joined, plain, words
 
 _AROUND = "`.,;:!?\"'()[]{}\u2018\u2019\u201c\u201d\u2026-"
 
-ANALYSER = "en_stem"
-"""tantivy's English analyser: splits at what is no letter or digit, lower case, English stems, words to 40 bytes."""
+ANALYSER = "folded_stems"
+"""Splits at what is no letter or digit, drops words of more than 40 bytes, lower case, no accents, English stems."""
+
+EXACT = "whitespace"
+"""tantivy's analyser of words that `wording.words` has found."""
 
 WRITER_BYTES = 64 * 2**20
 """Memory of the writer before it starts another segment: 100,000 sentences fit in one."""
@@ -44,13 +48,7 @@ class Lexicon:
         self._tantivy = tantivy
         self._schema = index.schema
         self._searcher = index.searcher()
-        self._analyser = (
-            tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-            .filter(tantivy.Filter.remove_long(40))
-            .filter(tantivy.Filter.lowercase())
-            .filter(tantivy.Filter.stemmer("english"))
-            .build()
-        )
+        self._analyser = _analyser()
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -66,14 +64,18 @@ class Lexicon:
             tantivy.SchemaBuilder()
             .add_unsigned_field("number", fast=True)
             .add_text_field("text", stored=False, tokenizer_name=ANALYSER, index_option="freq")
+            .add_text_field("exact", stored=False, tokenizer_name=EXACT, index_option="position")
             .build()
         )
         index = tantivy.Index(schema, path=str(folder) if folder else None)
+        index.register_tokenizer(ANALYSER, _analyser())
         writer = index.writer(WRITER_BYTES, 1)
         for number, text in enumerate(texts):
             document = tantivy.Document()
             document.add_unsigned("number", number)
-            document.add_text("text", text)
+            document.add_text("text", plain(text))
+            # Behind what keeps phrases apart, what is joined stands whole: "u.s" is found where "u.s.s.r" is not.
+            document.add_text("exact", " · ".join([" ".join(words(text)), *joined(text)]))
             writer.add_document(document)
         writer.commit()
         writer.wait_merging_threads()
@@ -86,25 +88,59 @@ class Lexicon:
         import tantivy
 
         try:
-            return cls(tantivy.Index.open(str(folder)))
+            index = tantivy.Index.open(str(folder))
         except ValueError as error:
             raise IndexUnusable(f"The folder {folder} is not a lexical index.") from error
+        index.register_tokenizer(ANALYSER, _analyser())
+        return cls(index)
 
     def terms(self, question: str) -> tuple[Term, ...]:
         """The question's words as the index splits and stems them, each once, in order."""
-        words = dict.fromkeys(self._analyser.analyze(question))
-        return tuple(Term(word, int(self._searcher.doc_freq("text", word))) for word in words)
+        stems = dict.fromkeys(self._analyser.analyze(plain(question)))
+        return tuple(Term(stem, int(self._searcher.doc_freq("text", stem))) for stem in stems)
 
-    def rarity(self, words: Sequence[str]) -> NDArray[np.float64]:
+    def rarity(self, asked: Sequence[str]) -> NDArray[np.float64]:
         """BM25's inverse document frequency of each word, 0 for one without letters or digits."""
         weights = []
-        for word in words:
+        for word in asked:
             terms = self.terms(word)
             weights.append(max((self._idf(term) for term in terms), default=0.0))
         return np.array(weights)
 
     def _idf(self, term: Term) -> float:
-        return math.log(1 + (len(self) - term.frequency + 0.5) / (term.frequency + 0.5))
+        return self.idf(term.frequency)
+
+    def idf(self, frequency: int) -> float:
+        """BM25's inverse document frequency of what occurs in `frequency` texts."""
+        return math.log(1 + (len(self) - frequency + 0.5) / (frequency + 0.5))
+
+    def holding(self, phrase: str) -> NDArray[np.int64]:
+        """Numbers of the texts that hold the words of `phrase` (see `wording.words`) side by side in order, unstemmed;
+        ascending. A phrase without words is held by none."""
+        return self._holding(words(phrase))
+
+    def whole(self, code: str) -> NDArray[np.int64]:
+        """Numbers of the texts that hold a code as a whole, else of those that hold its pieces; see `holding`."""
+        found = self._holding(joined(code)) if len(code.split()) == 1 else self._holding([])
+        return found if len(found) else self.holding(code)
+
+    def _holding(self, asked: Sequence[str]) -> NDArray[np.int64]:
+        limit = min((int(self._searcher.doc_freq("exact", word)) for word in asked), default=0)
+        if not limit:
+            return np.empty(0, dtype=np.int64)
+        query = self._tantivy.Query
+        sought = (
+            query.phrase_query(self._schema, "exact", asked)
+            if len(asked) > 1
+            else query.term_query(self._schema, "exact", asked[0])
+        )
+        hits = self._searcher.search(query.const_score_query(sought, 1.0), limit, count=False).hits
+        numbers = self._searcher.fast_field_values("number", [address for _, address in hits])
+        return np.sort(np.array(numbers, dtype=np.int64))
+
+    def vocabulary(self, beginning: str) -> list[tuple[str, int]]:
+        """The words of letters alone that begin so, in lower case and unstemmed, and how many texts hold each."""
+        return [(word, count) for word, count in self._searcher.terms_with_prefix("exact", beginning) if word.isalpha()]
 
     def match(self, terms: Sequence[Term], limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Numbers and BM25 scores of the `limit` best texts that hold any of `terms`, in ascending order of number."""
@@ -130,12 +166,12 @@ class Lexicon:
     def typed(self, question: str) -> dict[str, str]:
         """For each term of the question by its text, the word that it was typed as; the term where it is but a part
         of that."""
-        words: dict[str, str] = {}
+        found: dict[str, str] = {}
         for word in question.split():
-            terms = self._analyser.analyze(word)
+            terms = self._analyser.analyze(plain(word))
             for term in terms:
-                words.setdefault(term, word.strip(_AROUND) if len(terms) == 1 else term)
-        return words
+                found.setdefault(term, word.strip(_AROUND) if len(terms) == 1 else term)
+        return found
 
     def _clauses(self, terms: Sequence[Term]) -> list[tuple[Any, Any]]:
         query = self._tantivy.Query
@@ -144,3 +180,16 @@ class Lexicon:
             for term in terms
             if term.frequency
         ]
+
+
+def _analyser() -> Any:
+    import tantivy
+
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(40))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+        .filter(tantivy.Filter.stemmer("english"))
+        .build()
+    )

@@ -26,14 +26,15 @@ from qa.lexical import Lexicon
 from qa.library import Library
 from qa.records import Encoding, Source
 from qa.vectors import Vectors
+from qa.wording import mark
 
 FOLDER = "derived"
 
-FORMAT = 2
+FORMAT = 3
 """Number of this layout. A snapshot of another number is made again."""
 
 
-PLACES = ("document", "first", "spans", "sentence_group", "passage_group", "boilerplate")
+PLACES = ("document", "first", "spans", "sentence_group", "passage_group", "boilerplate", "marks")
 """The arrays of a snapshot that are kept in one file."""
 
 
@@ -43,7 +44,8 @@ class Snapshot:
 
     `document[p]` is the position in `sources` of passage p; `first[p]:first[p + 1]` are its sentences; `spans[s]` are
     start and end of sentence s in code points of its document's text. Sentences of equal text have one number in
-    `sentence_group`, passages in `passage_group`; `boilerplate[s]` is whether sentence s is boilerplate.
+    `sentence_group`, passages in `passage_group`; `boilerplate[s]` is whether sentence s is boilerplate, and
+    `marks[s]` the mark of its wording.
     """
 
     birth: str
@@ -55,6 +57,7 @@ class Snapshot:
     sentence_group: NDArray[np.int64]
     passage_group: NDArray[np.int64]
     boilerplate: NDArray[np.bool_]
+    marks: NDArray[np.int64]
     vectors: Vectors
     tokens: Tokens
     passage_words: Lexicon
@@ -89,7 +92,8 @@ def build(library: Library, folder: Path | None = None) -> Snapshot:
             spans.extend((span.start, span.end) for span in passage.sentences)
             encodings.append(encoding)
             bare.append(text[passage.start : passage.end])
-            texts.append(f"{passage.context}\n{bare[-1]}")
+            # The dot keeps them apart: no phrase begins in a heading and ends in the text.
+            texts.append(f"{passage.context} · {bare[-1]}")
             sentences.extend(text[span.start : span.end] for span in passage.sentences)
         places = np.array(spans, dtype=np.int64).reshape(-1, 2)
         group = folding.grouped(sentences)
@@ -104,6 +108,7 @@ def build(library: Library, folder: Path | None = None) -> Snapshot:
             sentence_group=group,
             passage_group=folding.grouped(bare),
             boilerplate=folding.boilerplate(group, owner, places[:, 1] - places[:, 0]),
+            marks=np.array([mark(sentence) for sentence in sentences], dtype=np.int64),
             vectors=Vectors.build((held.vectors for held in encodings), library.maker.dimensions),
             tokens=Tokens.build(((held.codes, held.tokens) for held in encodings), library.maker.dimensions),
             passage_words=Lexicon.build(texts, folder / "passages" if folder else None),

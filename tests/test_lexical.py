@@ -86,7 +86,8 @@ def test_of_more_matches_than_are_wanted_the_best_come_in_order_of_number() -> N
         ("?!… —", []),
         ("", []),
         ("x" * 41, []),
-        ("Ünïcode naïve", [("ünïcode", 0), ("naïv", 0)]),
+        ("Ünïcode naïve Łódź", [("unicod", 0), ("naiv", 0), ("lodz", 0)]),
+        ("ﬁne ru\u0308stig co\u00adre", [("fine", 0), ("rustig", 0), ("core", 1)]),
     ],
 )
 def test_a_question_is_split_and_stemmed_as_the_texts_are(question: str, terms: list[tuple[str, int]]) -> None:
@@ -221,3 +222,67 @@ def test_signs_of_a_query_language_are_only_signs() -> None:
         "port* [arrivals TO *]",
     ):
         assert set(lexicon.match(lexicon.terms(question), 10)[0].tolist()) >= set(wanted)
+
+
+HELD = (
+    "The golden gate · ISO 9001:2015 applies to C++ code.",
+    "Golden, the gates of ISO 9001:2008; U.S.S.R. and F-16.",
+    "A gate, golden as C; U.S. and F 16 and 16-F.",
+    "",
+    "Golden\n\ngate",
+)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "numbers"),
+    [
+        ("golden gate", [0]),
+        ("GOLDEN   gate!", [0]),
+        ("golden the gates", [1]),
+        ("gate golden", [2]),
+        ("gate iso", []),
+        ("golden", [0, 1, 2, 4]),
+        ("iso 9001", [0, 1]),
+        ("ISO 9001:2015", [0]),
+        ("c++", [0]),
+        ("C", [2]),
+        ("U.S.", [1, 2]),
+        ("f-16", [1, 2]),
+        ("16 f", [2]),
+        ("zebra", []),
+        ("golden zebra", []),
+        ("?!", []),
+        ("", []),
+    ],
+)
+def test_a_phrase_is_held_where_its_words_stand_side_by_side(phrase: str, numbers: list[int]) -> None:
+    assert Lexicon.build(HELD).holding(phrase).tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    ("code", "numbers"),
+    [("U.S.", [2]), ("F-16", [1]), ("16/F", []), ("9001:2015", [0]), ("ISO 9001:2015", [0]), ("", [])],
+)
+def test_a_code_is_held_whole_before_it_is_held_in_pieces(code: str, numbers: list[int]) -> None:
+    assert Lexicon.build(HELD).whole(code).tolist() == numbers
+    assert Lexicon.build(["F 16", "16"]).whole("F-16").tolist() == [0]
+
+
+def test_the_vocabulary_is_the_words_of_letters_and_how_many_texts_hold_them() -> None:
+    lexicon = Lexicon.build(HELD)
+    assert sorted(lexicon.vocabulary("g")) == [("gate", 3), ("gates", 1), ("golden", 4)]
+    assert lexicon.vocabulary("9") == lexicon.vocabulary("z") == []
+    assert dict(lexicon.vocabulary("u")) == {"u": 2}
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=8), max_size=8), st.lists(st.sampled_from("abc"), max_size=4))
+@settings(max_examples=60)
+def test_holding_is_what_reading_all_texts_would_find(texts: list[list[str]], phrase: list[str]) -> None:
+    found = Lexicon.build(" ".join(text) for text in texts).holding(" ".join(phrase))
+    size = len(phrase)
+    wanted = [
+        number
+        for number, text in enumerate(texts)
+        if size and any(text[at : at + size] == phrase for at in range(len(text) - size + 1))
+    ]
+    assert found.tolist() == wanted

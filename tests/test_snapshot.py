@@ -73,6 +73,8 @@ def test_what_is_loaded_is_what_is_built_anew(library: Library) -> None:
         one, other = getattr(found, name), getattr(fresh, name)
         matches = [words.match(words.terms("the ferry of the harbour"), 1000) for words in (one, other)]
         assert all(np.array_equal(left, right) for left, right in zip(*matches, strict=True))
+        assert len(one.holding("the ferry to the")) == len(other.holding("the ferry to the")) > 0
+        assert sorted(one.vocabulary("f")) == sorted(other.vocabulary("f")) != []
 
 
 def test_passages_and_sentences_are_numbered_by_document_then_place(library: Library) -> None:

@@ -1,0 +1,74 @@
+"""When two wordings are the same: neither case nor white space counts, nor which of several signs is a quote or hyphen.
+
+Texts and questions are brought into one form before they are compared, so that a sentence copied from a page, a word
+processor or a terminal is still that sentence, while every letter, accent, digit and sign in it counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2039\u203a\u02bc\u0060\u00b4", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff"),
+    }
+)
+"""Quotes, apostrophes and hyphens to the ones on a keyboard; soft hyphens and marks without width to nothing."""
+
+_WORD = re.compile(
+    r"""
+    \w+ (?: \+\+ | \#(?!\w) )?      # a word, a number, C++, C#
+    | (?<=\w) [^\w\s'"-] (?=\w)     # what joins two without a space, as in 3.14, 9001:2015, 7(b, U.S
+    | (?<!\w) - (?=\d)              # a minus
+    | [§¶%‰°&@\#+$€£¥·]             # signs that are read aloud, and the one that keeps headings apart
+    """,
+    re.VERBOSE,
+)
+
+_BREAK = re.compile(r"\n\s*\n")
+
+_JOINED = re.compile(r"\w+(?:[^\w\s]+\w+)+(?:\+\+|\#)?")
+
+_END = " .!?\u3002"
+
+
+def form(text: str) -> str:
+    """A sentence as it is compared with another: case, white space, kinds of quotes and hyphens, ligatures and the
+    full stop at its end do not count. Empty for nothing but full stops."""
+    return " ".join(plain(text).split()).rstrip(_END)
+
+
+def mark(text: str) -> int:
+    """A signed number of 64 bits that stands for `form(text)`: its blake2b hash. 0 where that form is empty."""
+    shape = form(text)
+    if not shape:
+        return 0
+    digest = hashlib.blake2b(shape.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in order, unstemmed, and the signs that tell one code from another.
+
+    Hyphens, apostrophes and quotes part words and are dropped, as is punctuation beside white space. An empty line is a
+    dot, which keeps the words before it from those behind.
+    """
+    return _WORD.findall(_BREAK.sub(" · ", plain(text)))
+
+
+def joined(text: str) -> list[str]:
+    """What of a text is several of its `words` without white space between them, each once: "7(b", "f-16", "u.s"."""
+    return list(dict.fromkeys(_JOINED.findall(plain(text))))
+
+
+def plain(text: str) -> str:
+    """`text` in lower case and compatibility form (NFKC: ligatures apart, accents joined), its signs those on a
+    keyboard."""
+    if text.isascii():
+        return text.replace("`", "'").lower()
+    return unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS).casefold()
