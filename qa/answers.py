@@ -17,6 +17,7 @@ from qa.records import (
     Document,
     IndexState,
     Locator,
+    Notice,
     Part,
     Place,
     Segment,
@@ -100,16 +101,22 @@ OFFSET = -9.19
 """A logistic fit to answers of which it is known whether they were right; `tests/bench_confidence.py` repeats it."""
 
 
+WORD_FOR_WORD = 0.99
+"""Confidence where the first passage holds the question itself, as a sentence."""
+
+
 def confidence(evidence: Sequence[Part]) -> float:
     """How likely it is that the best passage answers, in [0, 1]; 0 without evidence.
 
     Evidence is the best passage's best cosine with the question ("meaning"), how well its tokens match the question's
     ("tokens"), and how far its score stands above that of the also-rans ("lead"), which tells a passage that answers
     from one that is merely of the same subject as the rest. How much of the question's words it holds was tried too:
-    with lead, it adds nothing.
+    with lead, it adds nothing. A question that stands in the documents word for word ("verbatim") needs no fit.
     """
     if not evidence:
         return 0.0
+    if any(part.name == "verbatim" for part in evidence):
+        return WORD_FOR_WORD
     return 1 / (1 + math.exp(-(OFFSET + sum(SLOPES[part.name] * part.value for part in evidence))))
 
 
@@ -124,8 +131,11 @@ def compose(
     took_ms: Callable[[], float],
     stale: Callable[[Source], str],
     index: IndexState,
+    notices: tuple[Notice, ...] = (),
+    possible: bool = True,
 ) -> Answer:
-    """The answer from hits in any order. It is answered where confidence in `evidence` is at least `least`.
+    """The answer from hits in any order. It is answered where confidence in `evidence` is at least `least`, and where
+    it is `possible` at all.
 
     Passages are runs of sentences of at most SHOWN_WORDS, grown around the best sentence; what is left of a hit is a
     passage of its own. What is said in several places is shown once, with the others listed. Cited are the CITED best
@@ -155,7 +165,7 @@ def compose(
         passages.append(_shown(offset + rank, window, numbers, _apart(places)))
     return Answer(
         query=query,
-        answered=bool(windows) and sure >= least,
+        answered=bool(windows) and possible and sure >= least,
         confidence=sure,
         citations=citations,
         passages=tuple(passages),
@@ -165,6 +175,7 @@ def compose(
         took_ms=took_ms(),
         index=index,
         evidence=evidence,
+        notices=notices,
     )
 
 

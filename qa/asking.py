@@ -15,7 +15,7 @@ from qa.errors import UsageError
 from qa.payload import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, parse_filter
 from qa.records import Filter
 
-QUESTION_FIELDS = frozenset({"q", "limit", "offset", "explain"})
+QUESTION_FIELDS = frozenset({"q", "limit", "offset", "explain", "as_typed"})
 FILTER_FIELDS = frozenset({"type", "path", "title", "after", "before"})
 
 
@@ -28,6 +28,7 @@ class Question:
     offset: int
     filter: Filter
     explain: bool = False
+    as_typed: bool = False
 
 
 def read_fields(raw: bytes, known: Collection[str]) -> dict[str, str]:
@@ -59,10 +60,9 @@ def from_fields(fields: Mapping[str, str]) -> Question:
         if fields.get(name):
             number = fields[name]
             values[name] = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else number
-    if fields.get("explain"):
-        values["explain"] = {"true": True, "1": True, "false": False, "0": False}.get(
-            fields["explain"].lower(), fields["explain"]
-        )
+    for name in ("explain", "as_typed"):
+        if fields.get(name):
+            values[name] = {"true": True, "1": True, "false": False, "0": False}.get(fields[name].lower(), fields[name])
     values["filter"] = {name: fields[name] for name in FILTER_FIELDS if name in fields}
     return _question(values)
 
@@ -87,15 +87,13 @@ def _question(values: Mapping[str, Any]) -> Question:
     words = {name: word for name, word in words.items() if word is not None}
     if not all(isinstance(word, str) for word in words.values()):
         raise UsageError("`filter` holds something that is no string.", 'Write it as {"type": "pdf"}.')
-    explain = values.get("explain", False)
-    if not isinstance(explain, bool):
-        raise UsageError("`explain` is neither true nor false.", "Write true or false.")
     return Question(
         text=_text(values.get("q")),
         limit=_whole_number("limit", values.get("limit", DEFAULT_LIMIT), 1, MAX_LIMIT),
         offset=_whole_number("offset", values.get("offset", 0), 0, MAX_OFFSET),
         filter=parse_filter(**words),
-        explain=explain,
+        explain=_truth("explain", values.get("explain", False)),
+        as_typed=_truth("as_typed", values.get("as_typed", False)),
     )
 
 
@@ -105,6 +103,12 @@ def _text(question: Any) -> str:
     if not isinstance(question, str):
         raise UsageError("The question is no text.", "Give q as a string.")
     return question
+
+
+def _truth(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"`{name}` is neither true nor false.", "Write true or false.")
+    return value
 
 
 def _whole_number(name: str, value: Any, least: int, most: int) -> int:

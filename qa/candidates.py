@@ -1,6 +1,6 @@
 """A question to the passages that may answer it: found by vectors and by words, cut to a shortlist, known in all facts.
 
-The filter stands before every cut: each arm looks only at what it lets through.
+The filter, and what is quoted or excluded, stand before every cut: each arm looks only at what they let through.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa import folding, ranking
+from qa.exact import Exact
 from qa.lexical import Lexicon
 from qa.records import QuestionEncoding
 from qa.snapshot import Snapshot
@@ -42,9 +43,9 @@ class Found:
     scores: NDArray[np.float64]
 
 
-def find(held: Snapshot, question: str, encoded: QuestionEncoding, allowed: NDArray[np.bool_] | None) -> Found:
-    """The passages most likely to answer, in documents that are `allowed`, shape (documents,); None allows all."""
-    passages_allowed = None if allowed is None else allowed[held.document]
+def find(held: Snapshot, wanted: Exact, encoded: QuestionEncoding) -> Found:
+    """The passages most likely to answer, of those that may."""
+    question, passages_allowed = wanted.query.text, wanted.passages
     rows_allowed = None if passages_allowed is None else np.repeat(passages_allowed, np.diff(held.first))
     lexical = shares(held.passage_words, question, passages_allowed)
     own = shares(held.sentence_words, question, rows_allowed)
@@ -55,7 +56,7 @@ def find(held: Snapshot, question: str, encoded: QuestionEncoding, allowed: NDAr
         wanted=NEAREST,
     )
     near = of_sentences(lambda limit: held.vectors.nearest(encoded.vector, limit, rows_allowed))
-    rows = np.concatenate([near, of_sentences(partial(_best, own))])
+    rows = np.concatenate([near, of_sentences(partial(_best, own)), wanted.rows])
     owner = np.searchsorted(held.first, rows, side="right") - 1
     worded = folding.distinct(partial(_best, lexical), held.passage_group, lexical.take, NEAREST)
     found = np.unique(np.concatenate([owner, worded]))
@@ -64,8 +65,8 @@ def find(held: Snapshot, question: str, encoded: QuestionEncoding, allowed: NDAr
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     chars = held.spans[rows, 1] - held.spans[rows, 0]
     cosine = held.vectors.scores(encoded.vector, rows)
-    none = np.empty((len(rows), 0))
-    facts = ranking.Candidates(lexical[found], first, cosine, own[rows], chars, none, held.boilerplate[rows])
+    none, boilerplate, exact = np.empty((len(rows), 0)), held.boilerplate[rows], wanted.shares(rows, own[rows])
+    facts = ranking.Candidates(lexical[found], first, cosine, own[rows], chars, none, boilerplate, exact)
     ranked = ranking.rank(facts)
     group, owners = held.sentence_group[rows], held.document[found].tolist()
     scores = (ranked.sentence, ranked.passage, ranked.run_score)

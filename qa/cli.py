@@ -181,13 +181,17 @@ def _announce(text: str) -> None:
     "-n", "--limit", type=click.IntRange(1, payload.MAX_LIMIT), default=5, show_default=True, help="Passages shown."
 )
 @click.option("--explain", is_flag=True, help="Show what each score is made of.")
+@click.option("--as-typed", is_flag=True, help="Take quotes, minus signs and unknown words as mere words.")
 @_filter_options
 @_least_confidence
 @_reranker_options
 @_index_options
 @click.version_option(package_name="qa", prog_name="ask")
-def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, **flags: Any) -> None:
+def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, as_typed: bool, **flags: Any) -> None:
     """Ask the indexed documents a QUESTION; print the sentence that answers it, and its sources.
+
+    "Quoted phrases" must occur as they stand, -words must not; quote the whole QUESTION for the shell, as in
+    'who built "the old bridge" -railway'.
 
     Exits with 0 when the documents answer, 1 when they do not say, 2 on an error. In a pipe each cited sentence is
     one line: path:place:sentence.
@@ -200,15 +204,15 @@ def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, **f
         settings = _settings(flags, "min_confidence", "reranker", "budget_ms")
         _default_index(settings)
         engine = Engine.open(settings, _announce)
-        answer = engine.ask(asked, limit=limit, filter=filter, explain=explain)
+        answer = engine.ask(asked, limit=limit, filter=filter, explain=explain, as_typed=as_typed)
         if as_json:
-            _print_json(payload.answer_to_json(answer, explain=explain, filter=filter))
+            _print_json(payload.answer_to_json(answer, explain=explain, filter=filter, as_typed=as_typed))
         elif sys.stdout.isatty():
             terminal.show(answer, explain=explain)
         else:
             for line in terminal.lines(answer):
                 click.echo(line)
-            for line in terminal.stale(answer):
+            for line in (*terminal.notices(answer), *terminal.stale(answer)):
                 _announce(line)
             if not answer.answered:
                 nothing = terminal.nothing_searched(answer)

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import answers, candidates, crossencoders, explaining, filtering, models, ranking, snapshot
+from qa import answers, candidates, crossencoders, exact, explaining, filtering, models, ranking, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
+from qa.exact import Exact
 from qa.lexical import Lexicon
 from qa.library import Library, Maker
 from qa.records import (
@@ -124,9 +125,12 @@ class Engine:
         offset: int = 0,
         filter: Filter = Filter(),
         explain: bool = False,
+        as_typed: bool = False,
     ) -> Answer:
         """The answer to a question of 1 to 2000 characters: `limit` passages from the `offset`-th on. Raises UsageError
         for what cannot be asked.
+
+        Quotes and minus signs in it mean what `query` says; `as_typed` takes them as mere text.
 
         Scores always carry their parts; `explain` tells the lexical ones word by word, which takes a while.
         """
@@ -136,16 +140,17 @@ class Engine:
             raise UsageError(f"There are no passages {offset} to {offset + limit}.", "Ask for 1 or more, from 0 on.")
         for _ in range(OVERTAKEN_TIMES):
             with suppress(_Overtaken):
-                return self._asked(question, limit, offset, filter, explain, began)
-        return self._asked(question, limit, offset, filter, explain, began)
+                return self._asked(question, limit, offset, filter, explain, as_typed, began)
+        return self._asked(question, limit, offset, filter, explain, as_typed, began)
 
-    def _asked(self, question: str, limit: int, offset: int, filter: Filter, explain: bool, began: float) -> Answer:
+    def _asked(
+        self, question: str, limit: int, offset: int, filter: Filter, explain: bool, as_typed: bool, began: float
+    ) -> Answer:
         """See `ask`. Raises _Overtaken when a commit changes a document that is about to be shown."""
-        held = self._refresh()
+        held, wanted, encoded = self.read(question, filter, as_typed=as_typed)
         allowed = filtering.allowed(held.sources, filter)
-        encoded = self._encoder.encode_question(question)
-        found = candidates.find(held, question, encoded, allowed)
-        ranked, reranking = self._reranked(held, question, found.starts, ranking.rank(found.facts))
+        found = candidates.find(held, wanted, encoded)
+        ranked, reranking = self._reranked(held, wanted.query.text, found.starts, ranking.rank(found.facts))
         starts = found.starts.tolist()
         hits = [
             (self._hit(held, starts[i], i, ranked, found.folded, allowed), starts[i]) for i in ranked.order.tolist()
@@ -162,16 +167,25 @@ class Engine:
             took_ms=lambda: (time.perf_counter() - began) * 1000,
             stale=self._stale,
             index=index,
+            notices=wanted.notices,
+            possible=wanted.possible,
         )
         answer = replace(answer, reranking=reranking)
         if not explain:
             return answer
         rows = {(h.source.id, span.start): row + at for h, row in hits for at, span in enumerate(h.sentences)}
-        return _explained(answer, held, rows)
+        return _explained(answer, wanted.query.text, held, rows)
 
-    def read(self, question: str) -> tuple[Snapshot, QuestionEncoding]:
-        """What a question is asked of, and the question as the encoder reads it."""
-        return self._refresh(), self._encoder.encode_question(question)
+    def read(
+        self, question: str, filter: Filter = Filter(), *, as_typed: bool = False
+    ) -> tuple[Snapshot, Exact, QuestionEncoding]:
+        """What a question is asked of, what of it is wanted word for word of the documents that the filter lets
+        through, and the question as the encoder reads it. Raises UsageError when it only says what to leave out."""
+        held = self._refresh()
+        allowed = filtering.allowed(held.sources, filter)
+        passages = None if allowed is None else allowed[held.document]
+        wanted = exact.find(held, question, passages, as_typed=as_typed)
+        return held, wanted, self._encoder.encode_question(wanted.query.text)
 
     def document(self, document_id: str) -> tuple[Source, Document]:
         """A document as it was indexed. Raises UsageError when there is none of that id."""
@@ -384,21 +398,23 @@ def _evidence(ranked: ranking.Ranked) -> tuple[Part, ...]:
     cosine = float(given.cosine[sentences].max())
     # Without token vectors the cosine stands in for their match: of the same scale, and the best there is.
     matched = float(given.matches[sentences].max(axis=0).sum()) if given.matches.shape[1] else cosine
+    verbatim = Part("verbatim", 1.0, "a sentence of it is the question, word for word")
     return (
+        *((verbatim,) if given.exact[sentences, 0].any() else ()),
         Part("meaning", cosine, "best cosine in the first passage"),
         Part("tokens", matched, "best match of each word of the question in it, by rarity"),
         Part("lead", ranked.lead, "its score above the mean of the sixth to twentieth passage"),
     )
 
 
-def _explained(answer: Answer, held: Snapshot, rows: dict[tuple[str, int], int]) -> Answer:
-    """The answer with the lexical parts of its scores told word by word. `rows` are the sentences of the index by their
-    document and start."""
+def _explained(answer: Answer, text: str, held: Snapshot, rows: dict[tuple[str, int], int]) -> Answer:
+    """The answer with the lexical parts of its scores told word by word. `text` is what was searched; `rows` are the
+    sentences of the index by their document and start."""
     own = [rows[citation.source.id, citation.start] for citation in answer.citations]
     around = [rows[passage.source.id, passage.start] for passage in answer.passages]
     passages = np.searchsorted(held.first, around, side="right") - 1
-    of_sentences = _words(held.sentence_words, answer.query, np.array(own, dtype=np.int64))
-    of_passages = _words(held.passage_words, answer.query, passages.astype(np.int64))
+    of_sentences = _words(held.sentence_words, text, np.array(own, dtype=np.int64))
+    of_passages = _words(held.passage_words, text, passages.astype(np.int64))
     return replace(
         answer,
         citations=tuple(

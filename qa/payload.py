@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from qa.errors import UsageError
-from qa.records import Answer, Citation, Document, Filter, Locator, Part, Place, Segment, ShownPassage, Source
+from qa.records import Answer, Citation, Document, Filter, Locator, Notice, Part, Place, Segment, ShownPassage, Source
 
 MAX_QUESTION_CHARS = 2000
 MAX_LIMIT = 50
@@ -28,13 +28,15 @@ _LAST_YEAR = 2261
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def answer_to_json(answer: Answer, *, explain: bool = False, filter: Filter = NO_FILTER) -> dict[str, Any]:
+def answer_to_json(
+    answer: Answer, *, explain: bool = False, filter: Filter = NO_FILTER, as_typed: bool = False
+) -> dict[str, Any]:
     """The answer as the JSON endpoint and `ask --json` give it.
 
-    `explain` adds the parts of every score and what confidence is drawn from; `filter` is the one the question was
-    asked with and serves to build `next`. `answer` is null when the documents do not say, and on later pages
-    (`offset` > 0), whose first citation is merely the best of that page. All strings are free of lone surrogates: each
-    becomes U+FFFD, one for one.
+    `explain` adds the parts of every score and what confidence is drawn from; `filter` and `as_typed` are what the
+    question was asked with and serve to build `next`. `answer` is null when the documents do not say, and on later
+    pages (`offset` > 0), whose first citation is merely the best of that page. All strings are free of lone
+    surrogates: each becomes U+FFFD, one for one.
     """
     after = answer.offset + answer.limit
     more = after < answer.total and after <= MAX_OFFSET
@@ -45,13 +47,16 @@ def answer_to_json(answer: Answer, *, explain: bool = False, filter: Filter = NO
         "answer": (
             {"text": answer.citations[0].text, "citation": answer.citations[0].number} if has_answer(answer) else None
         ),
+        "notices": [_notice(notice) for notice in answer.notices],
         "citations": [_citation(citation, answer.query, explain) for citation in answer.citations],
         "passages": [_passage(passage, answer.query, explain) for passage in answer.passages],
         "total": answer.total,
         "limit": answer.limit,
         "offset": answer.offset,
         "next": (
-            query_link("/api/v1/query", answer.query, answer.limit, after, filter, explain=explain) if more else None
+            query_link("/api/v1/query", answer.query, answer.limit, after, filter, explain=explain, as_typed=as_typed)
+            if more
+            else None
         ),
         "took_ms": round(answer.took_ms, 1),
         "index": {
@@ -121,7 +126,14 @@ def original_link(source: Source, page: int | None = None) -> str:
 
 
 def query_link(
-    path: str, query: str, limit: int, offset: int, filter: Filter = NO_FILTER, *, explain: bool = False
+    path: str,
+    query: str,
+    limit: int,
+    offset: int,
+    filter: Filter = NO_FILTER,
+    *,
+    explain: bool = False,
+    as_typed: bool = False,
 ) -> str:
     """The relative URL that asks `query` again at `path`, with whatever is not the default."""
     fields = {"q": well_formed(query)}
@@ -141,6 +153,8 @@ def query_link(
         fields["before"] = _iso(filter.before_ns) or ""
     if explain:
         fields["explain"] = "true"
+    if as_typed:
+        fields["as_typed"] = "true"
     return f"{path}?{urlencode(fields, quote_via=quote)}"
 
 
@@ -245,6 +259,15 @@ def _segment(segment: Segment) -> dict[str, Any]:
     if segment.citation is None:
         return {"text": segment.text}
     return {"text": segment.text, "citation": segment.citation}
+
+
+def _notice(notice: Notice) -> dict[str, Any]:
+    return {
+        "kind": notice.kind,
+        "text": notice.text,
+        "typed": notice.typed,
+        "searched": notice.searched or None,
+    }
 
 
 def _part(part: Part) -> dict[str, Any]:

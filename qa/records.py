@@ -112,6 +112,35 @@ class QuestionEncoding:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A question as it is searched.
+
+    `text` are its words, for the encoder and BM25; `phrases` must occur in a passage, `excluded` must not, both as they
+    were typed, without their quotes; `codes` and plain `numbers` are found among the words.
+    """
+
+    text: str
+    phrases: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What whoever asked should know of how the question was searched, as a sentence.
+
+    `kind` is "spelling" (the word `searched` was searched for `typed`), "phrase" (the quoted phrase `typed` occurs
+    nowhere) or "excluded" (passages that hold `typed` were left out).
+    """
+
+    kind: str
+    text: str
+    typed: str
+    searched: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A document as the library knows it.
 
@@ -245,7 +274,8 @@ class Answer:
 
     `citations` are best first, numbered from 1 in the order shown; `passages` are best first. `confidence` is in
     [0, 1] and follows from `evidence`. When `answered` is false the passages are merely the nearest. `total` counts
-    the passages that could be paged through with `offset` and `limit`. `reranking` is None where none was asked for.
+    the passages that could be paged through with `offset` and `limit`. `notices` say how the question was searched
+    where that is not as it was typed. `reranking` is None where none was asked for.
     """
 
     query: str
@@ -260,6 +290,7 @@ class Answer:
     index: IndexState
     evidence: tuple[Part, ...] = ()
     reranking: Reranking | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

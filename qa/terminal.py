@@ -57,6 +57,14 @@ def stale(answer: Answer) -> Iterator[str]:
         yield one_line(f"{path}: {how} since it was indexed; qa index brings the index up to date.")
 
 
+def notices(answer: Answer) -> Iterator[str]:
+    """A line for each thing that was searched otherwise than it was typed."""
+    for notice in answer.notices:
+        yield one_line(notice.text)
+    if answer.notices:
+        yield "--as-typed searches exactly what was typed."
+
+
 def _place(cited: Citation | ShownPassage | Place) -> str:
     """Where in its file something stands: "p. iii", "Funding", "line 12"; empty where that is not known."""
     return one_line(cited.label.removeprefix(PurePosixPath(cited.source.path).name).removeprefix(", "))
@@ -96,6 +104,8 @@ def show(answer: Answer, *, explain: bool = False) -> None:
     from rich.text import Text
 
     console = Console(highlight=False, markup=False, soft_wrap=False)
+    for line in notices(answer):
+        console.print(Text(line, style="dim"))
     searched = f"{_documents(answer)}, {answer.index.sentences:,} sentences, {answer.took_ms:.0f} ms"
     if answer.reranking is not None:
         searched += f", {answer.reranking.read} passages reranked"

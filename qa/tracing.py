@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qa import candidates, filtering, ranking
 from qa.engine import Engine, check_question
 from qa.errors import UsageError
+from qa.exact import Exact
 from qa.records import Answer, Filter, QuestionEncoding, Source
 from qa.snapshot import Snapshot
 
@@ -59,7 +60,7 @@ def trace(engine: Engine, name: str, question: str, filter: Filter = Filter()) -
     """What became of the document `name` (a path as indexed or the end of one, a glob, or an id) when `question` was
     asked with `filter`. Raises UsageError when several documents fit the name, or the question cannot be asked."""
     question = check_question(question)
-    held, encoded = engine.read(question)
+    held, wanted, encoded = engine.read(question, filter)
     source = _source(held.sources, name)
     if source is None:
         return Trace(name, None, question, False, None, (_absent(engine, held.sources, name),))
@@ -73,9 +74,12 @@ def trace(engine: Engine, name: str, question: str, filter: Filter = Filter()) -
     if reasons or not len(passages):
         return Trace(source.path, source.id, question, False, None, tuple(steps))
     allowed = filtering.allowed(held.sources, filter)
-    steps.append(_words(held, question, passages, allowed))
+    steps += _exact(wanted, passages)
+    if wanted.passages is not None and not wanted.passages[passages].any():
+        return Trace(source.path, source.id, question, False, None, tuple(steps))
+    steps.append(_words(held, wanted.query.text, passages, allowed))
     steps.append(_meaning(held, encoded, passages, allowed))
-    found = candidates.find(held, question, encoded, allowed)
+    found = candidates.find(held, wanted, encoded)
     answer = engine.ask(question, limit=EVERYTHING, filter=filter)
     own = [passage for passage in answer.passages if passage.source.id == source.id]
     folded = _folded(answer, source, bool(own))
@@ -144,6 +148,17 @@ def _indexed(engine: Engine, held: Snapshot, number: int) -> Step:
     if not len(passages):
         said += "; nothing in it can be searched"
     return Step("indexed", bool(len(passages)), "; ".join((said, *document.problems)))
+
+
+def _exact(wanted: Exact, passages: NDArray[np.int64]) -> Iterator[Step]:
+    """Whether passages of the document are what the question demands word for word, where it does."""
+    asked = wanted.query
+    if not wanted.possible:
+        yield Step("exact", None, f"{wanted.notices[-1].text} So every passage is taken for the nearest")
+    elif wanted.passages is not None and (asked.phrases or asked.excluded):
+        held = int(wanted.passages[passages].sum())
+        demands = [f'hold "{phrase}"' for phrase in asked.phrases] + [f'do not hold "{w}"' for w in asked.excluded]
+        yield Step("exact", held > 0, f"{held:,} of its {len(passages):,} passages {' and '.join(demands)}")
 
 
 def _words(held: Snapshot, question: str, passages: NDArray[np.int64], allowed: NDArray[np.bool_] | None) -> Step:

@@ -92,7 +92,14 @@ class SupportsAsk(Protocol):
     """What the web door needs of an engine. The methods may be called from several threads at once."""
 
     def ask(
-        self, question: str, *, limit: int = ..., offset: int = ..., filter: Filter = ..., explain: bool = ...
+        self,
+        question: str,
+        *,
+        limit: int = ...,
+        offset: int = ...,
+        filter: Filter = ...,
+        explain: bool = ...,
+        as_typed: bool = ...,
     ) -> Answer:
         """Raises UsageError for a question that cannot be asked."""
 
@@ -318,7 +325,7 @@ def _add_api(app: Flask, engine: SupportsAsk, folder: Path) -> None:
         else:
             asked = from_fields(read_fields(request.query_string, QUESTION_FIELDS | FILTER_FIELDS))
         answer = _ask(engine, asked)
-        return jsonify(answer_to_json(answer, explain=asked.explain, filter=asked.filter))
+        return jsonify(answer_to_json(answer, explain=asked.explain, filter=asked.filter, as_typed=asked.as_typed))
 
     @app.get("/api/v1/documents/<document_id>")
     def document(document_id: str) -> Response:
@@ -364,7 +371,14 @@ def _from_body() -> Question:
 
 
 def _ask(engine: SupportsAsk, asked: Question) -> Answer:
-    return engine.ask(asked.text, limit=asked.limit, offset=asked.offset, filter=asked.filter, explain=asked.explain)
+    return engine.ask(
+        asked.text,
+        limit=asked.limit,
+        offset=asked.offset,
+        filter=asked.filter,
+        explain=asked.explain,
+        as_typed=asked.as_typed,
+    )
 
 
 def _find(engine: SupportsAsk, document_id: str) -> tuple[Source, Document]:
@@ -381,7 +395,7 @@ def _add_pages(app: Flask, engine: SupportsAsk, folder: Path) -> None:
     @app.get("/")
     def search() -> tuple[str, int]:
         try:
-            fields = read_fields(request.query_string, {"q", "limit", "offset"} | FILTER_FIELDS)
+            fields = read_fields(request.query_string, {"q", "limit", "offset", "as_typed"} | FILTER_FIELDS)
         except UsageError as error:
             return render_template("search.html", fields={}, error=str(error)), 400
         if "q" not in fields:
@@ -447,7 +461,7 @@ def _add_pages(app: Flask, engine: SupportsAsk, folder: Path) -> None:
 
 
 def _results(asked: Question, answer: Answer) -> dict[str, Any]:
-    link = partial(query_link, "/", answer.query, answer.limit, filter=asked.filter)
+    link = partial(query_link, "/", answer.query, answer.limit, filter=asked.filter, as_typed=asked.as_typed)
     after = answer.offset + answer.limit
     return {
         "answer": answer,
@@ -459,6 +473,7 @@ def _results(asked: Question, answer: Answer) -> dict[str, Any]:
         "view": lambda shown: view_link(shown.source, shown.start, shown.end, answer.query),
         "earlier": link(offset=max(0, answer.offset - answer.limit)) if answer.offset else "",
         "unfiltered": query_link("/", answer.query, answer.limit, 0),
+        "as_typed": link(offset=0, as_typed=True),
         "later": link(offset=after) if after < answer.total and after <= MAX_OFFSET else "",
     }
 

@@ -102,6 +102,7 @@ class MemoryEngine:
         offset: int = 0,
         filter: Filter = EVERYTHING,
         explain: bool = False,
+        as_typed: bool = False,
     ) -> Answer:
         question = check_question(question)
         words = _words(question)

@@ -263,9 +263,10 @@ def test_an_index_that_cannot_be_written_ends_with_2(index: str, variables: Shel
         (["--path", "notes/*", "--after", "2001-01-01"], {"path": "notes/*", "after": "2001-01-01"}),
         (["--after", "2200-01-01"], {"after": "2200-01-01"}),
         (["--before", "2200-01-01", "--title", "FERR"], {"before": "2200-01-01", "title": "FERR"}),
+        (["--as-typed"], {"as_typed": "true"}),
     ],
 )
-@pytest.mark.parametrize("question", [FERRY, KEEPER, "Qu'est-ce qui a coûté neuf millions?"])
+@pytest.mark.parametrize("question", [FERRY, KEEPER, "Qu'est-ce qui a coûté neuf millions?", 'the harbour "bridge"'])
 def test_json_is_what_the_endpoint_gives(question: str, words: list[str], fields: Shelf, shelf: Shelf) -> None:
     said = json.loads(invoke("ask", shelf, "--json", *words, question).stdout)
     engine = Engine.open(Settings(index=Path(shelf["QA_INDEX"]), cache=Path(shelf["QA_CACHE"])))
@@ -343,6 +344,28 @@ def test_a_pipe_gets_a_line_for_each_citation(shelf: Shelf) -> None:
             plain += 1
     assert lines[0] == f"ferry.md:Timetable:{SAILS}"
     assert plain > 2
+
+
+def test_what_was_searched_otherwise_than_typed_is_said_to_pipes_and_terminals(shelf: Shelf) -> None:
+    question = 'What did the old harbour cost -bridge "crowns"'
+    said = [
+        'Passages that hold "bridge" are left out.',
+    ]
+    result = invoke("ask", shelf, "--min-confidence", 0, question)
+    assert result.stdout.startswith("notes/harbour, old.txt:line 1:The old harbour cost nine million crowns.\n")
+    assert result.stderr.splitlines() == [*said, "--as-typed searches exactly what was typed."]
+    assert not invoke("ask", shelf, "--as-typed", "--min-confidence", 0, question).stderr
+    _, shown = on_terminal(["ask", "--min-confidence", 0, question], shelf)
+    assert all(line in COLOURS.sub("", shown) for line in said)
+    result = invoke("ask", shelf, "--min-confidence", 0, 'Who wrote "no such thing"?')
+    assert result.exit_code == 1
+    assert '"no such thing" occurs nowhere in the documents.' in result.stderr
+
+
+def test_a_question_that_only_excludes_ends_with_2(shelf: Shelf) -> None:
+    result = invoke("ask", shelf, "--", "-harbour")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "only says what to leave out" in result.stderr
 
 
 def test_a_pipe_is_told_of_files_that_changed(docs: Path, variables: Shelf, here: Path) -> None:

@@ -197,7 +197,7 @@ def test_the_parts_of_every_score_add_up_to_it_word_by_word(small_model: str, mo
 
 
 def test_an_explanation_names_the_words_as_they_were_typed(engine: Engine) -> None:
-    answer = engine.ask('Which ferries, e.g. "Zygmunt", were leaving the harbour?', explain=True)
+    answer = engine.ask('Which ferries, e.g. "Zygmunt", were leaving the harbour?', explain=True, as_typed=True)
     names = {part.name for shown in (*answer.citations, *answer.passages) for part in shown.parts}
     assert {"word ferries", "word leaving", "word harbour"} <= names
 

@@ -36,6 +36,7 @@ ROOMS: dict[str, str] = {
     "interaction": "errors",
     "ranking": "records",
     "reranker": "errors records",
+    "query": "errors records wording",
     # What stands behind one stage or builds upon several.
     "quantisation": "",
     "exports": "errors",
@@ -46,12 +47,13 @@ ROOMS: dict[str, str] = {
     "explaining": "records",
     "filtering": "records",
     "folding": "",
+    "exact": "query records snapshot wording",
     # The two that join the stages.
     "indexing": "encoder errors formats library models passages records sentences settings snapshot",
-    "candidates": "folding lexical ranking records snapshot",
-    "engine": "answers candidates crossencoders encoder errors explaining filtering lexical library models ranking "
-    "records reranker settings snapshot",
-    "tracing": "candidates engine errors filtering ranking records snapshot",
+    "candidates": "exact folding lexical ranking records snapshot",
+    "engine": "answers candidates crossencoders encoder errors exact explaining filtering lexical library models "
+    "ranking records reranker settings snapshot",
+    "tracing": "candidates engine errors exact filtering ranking records snapshot",
     # Doors and what they share.
     "evaluation": "errors records",
     "report": "evaluation terminal",
@@ -67,6 +69,7 @@ ROOMS: dict[str, str] = {
 STAGES = (
     *("formats", "sentences", "passages", "encoder", "library", "vectors", "lexical", "interaction", "ranking"),
     "reranker",
+    "query",
 )
 
 LIBRARIES: dict[str, str] = {
@@ -97,8 +100,8 @@ LIBRARIES: dict[str, str] = {
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",
-    "numpy": "answers candidates crossencoders encoder engine evaluation explaining filtering folding indexing "
-    "interaction lexical library quantisation ranking records reranker snapshot tracing vectors",
+    "numpy": "answers candidates crossencoders encoder engine evaluation exact explaining filtering folding "
+    "indexing interaction lexical library quantisation ranking records reranker snapshot tracing vectors",
 }
 """Every library from outside the standard one (and sqlite3), and the rooms that may import it."""
 

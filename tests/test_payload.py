@@ -25,7 +25,7 @@ from qa.payload import (
     view_link,
     well_formed,
 )
-from qa.records import Answer, Filter, Locator, Source
+from qa.records import Answer, Filter, Locator, Notice, Source
 
 SOURCE = Source("d_0123456789abcdef", "notes/mars.pdf", "Mars", "application/pdf", "ab" * 32, 10, 0)
 
@@ -43,7 +43,8 @@ def answer(engine: MemoryEngine) -> Answer:
 def test_an_answer_has_the_keys_of_the_design_and_no_others(answer: Answer) -> None:
     body = answer_to_json(answer)
     assert " ".join(body) == (
-        "query answered confidence answer citations passages total limit offset next took_ms index model reranker"
+        "query answered confidence answer notices citations passages total limit offset next took_ms index model "
+        "reranker"
     )
     assert set(body["answer"]) == {"text", "citation"}
     assert set(body["index"]) == {"commit", "documents", "sentences", "searched"}
@@ -118,6 +119,21 @@ def test_next_is_there_as_long_as_there_are_more(
         assert body["next"] is None
     else:
         assert parse_qs(urlsplit(body["next"]).query)["offset"] == [str(following)]
+
+
+def test_notices_say_what_was_searched_for_what_was_typed(answer: Answer) -> None:
+    notices = (Notice("spelling", "A sentence.", "wrod", "word"), Notice("phrase", "Another.", "no such"))
+    assert answer_to_json(replace(answer, notices=notices))["notices"] == [
+        {"kind": "spelling", "text": "A sentence.", "typed": "wrod", "searched": "word"},
+        {"kind": "phrase", "text": "Another.", "typed": "no such", "searched": None},
+    ]
+    assert answer_to_json(answer)["notices"] == []
+
+
+def test_next_asks_as_typed_where_the_question_was(answer: Answer) -> None:
+    body = answer_to_json(replace(answer, total=99), as_typed=True)
+    assert parse_qs(urlsplit(body["next"]).query)["as_typed"] == ["true"]
+    assert "as_typed" not in answer_to_json(replace(answer, total=99))["next"]
 
 
 def test_next_asks_with_the_same_filter_and_explanation(answer: Answer) -> None:

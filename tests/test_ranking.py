@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from qa.ranking import (
     BOILERPLATE_WEIGHT,
+    EXACT,
     LEXICAL_WEIGHT,
     LONE_LEAD,
     PASSAGE_WEIGHT,
@@ -45,6 +46,7 @@ def candidates(draw: st.DrawFn, least: int = 0, tokens: int | None = None) -> Ca
         chars=column(st.integers(1, 1000), total).astype(np.int64),
         matches=column(st.floats(-0.2, 0.2), total * width).reshape(total, width),
         boilerplate=column(st.sampled_from([0, 0, 1]), total).astype(np.bool_),
+        exact=column(shares, total * len(EXACT)).reshape(total, len(EXACT)),
     )
 
 
@@ -61,6 +63,7 @@ def simple(
         chars=np.full(total, 60),
         matches=np.zeros((total, 0)),
         boilerplate=np.zeros(total, dtype=np.bool_),
+        exact=np.zeros((total, len(EXACT))),
     )
 
 
@@ -124,7 +127,7 @@ def test_scores_do_not_depend_on_the_order_or_the_company_of_the_candidates(give
 def test_taking_candidates_takes_all_that_is_known_of_them(given_: Candidates) -> None:
     taken, rows = given_.take(whole(given_, range(len(given_.lexical))))
     assert rows.tolist() == list(range(len(given_.cosine)))
-    for name in ("lexical", "first", "cosine", "sentence_lexical", "chars", "matches", "boilerplate"):
+    for name in ("lexical", "first", "cosine", "sentence_lexical", "chars", "matches", "boilerplate", "exact"):
         assert np.array_equal(getattr(taken, name), getattr(given_, name)), name
     none, rows = given_.take([])
     assert (len(none.lexical), none.first.tolist(), len(rows), len(none.cosine)) == (0, [0], 0, 0)
@@ -172,6 +175,7 @@ def test_words_matched_in_different_sentences_count_together_for_the_passage() -
         np.full(4, 60),
         np.array([[0.5, 0.0], [0.0, 0.5], [0.5, 0.0], [0.5, 0.0]]),
         np.zeros(4, dtype=np.bool_),
+        np.zeros((4, len(EXACT))),
     )
     assert rank(apart).passage[0] > rank(apart).passage[1]
 
@@ -204,6 +208,7 @@ def test_boilerplate_loses_to_content_as_near_and_wins_where_nothing_else_is() -
 
 @given(candidates())
 def test_the_lead_is_never_negative_and_does_not_depend_on_the_order_given(given_: Candidates) -> None:
+    given_.exact[:, 1] = 0.0
     lead = rank(given_).lead
     assert lead >= -1e-12
     if len(given_.lexical) <= 5:
@@ -216,6 +221,9 @@ def test_the_lead_is_over_the_also_rans_not_over_the_runners_up() -> None:
     assert rank(simple([[0.9], [0.8], [0.5]])).lead == LONE_LEAD, "too few to tell"
     many = [[0.9], *[[0.8]] * 4, *[[0.3]] * 15, *[[0.0]] * 20]
     assert rank(simple(many)).lead == pytest.approx(0.6)
+    quoting = simple(many)
+    quoting.exact[0, 1] = 1.0
+    assert rank(quoting).lead == pytest.approx(0.6), "what is quoted is asked for, and no sign of an answer"
 
 
 SCORES = st.lists(st.floats(-20, 20), max_size=8)
@@ -321,3 +329,23 @@ def test_token_weights_sum_to_one_and_pieces_share_their_word(question: list[tup
     for word, weight in by_word.items():
         share = rarity[word] / total if total else words.count(word) / len(words)
         assert weight == pytest.approx(share)
+
+
+@given(candidates(least=1), st.data())
+def test_a_sentence_that_is_the_question_goes_before_every_other(given_: Candidates, data: st.DataObject) -> None:
+    chosen = data.draw(st.integers(0, len(given_.cosine) - 1))
+    given_.exact[:, 0] = 0.0
+    given_.exact[chosen, 0] = 1.0
+    ranked = rank(given_)
+    best = sentences(ranked, int(ranked.order[0]))
+    assert best.start <= chosen < best.stop
+    assert int(ranked.sentence.argmax()) == chosen
+
+
+def test_what_stands_word_for_word_is_a_part_only_where_it_does() -> None:
+    given_ = simple([[0.5, 0.4], [0.5]])
+    given_.exact[1] = [0.0, 0.5, 1.0, 0.0]
+    ranked = rank(given_)
+    assert {part.name for part in ranked.sentence_parts(0, 1)} >= {"quoted", "codes"}
+    assert not {part.name for part in ranked.sentence_parts(0, 1)} & {"verbatim", "numbers"}
+    assert not {part.name for part in ranked.passage_parts(1, slice(2, 3))} & set(EXACT)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from werkzeug.test import TestResponse
 
 from qa.errors import IndexMissing, IndexUnusable, UsageError
 from qa.payload import answer_to_json, view_link
-from qa.records import Answer, Document, Locator, Source
+from qa.records import Answer, Document, Locator, Notice, Source
 from qa.web import MAX_BODY_BYTES, assets, create_app, serve
 
 HARBOUR = "What did the harbour cost, how many million crowns?"
@@ -383,6 +384,7 @@ def test_a_question_of_2000_characters_of_any_script_can_be_asked(client: FlaskC
         ("q=a&offset=-1", "`offset`"),
         ("q=a&offset=10001", "`offset` is no whole number from 0 to 10000"),
         ("q=a&explain=maybe", "`explain`"),
+        ("q=a&as_typed=perhaps", "`as_typed`"),
         ("q=a&after=soon", "2017-03-31"),
         ("q=a&type=%00", "type"),
         ("q=a&path=" + "x" * 201, "at most 200"),
@@ -415,6 +417,7 @@ def test_a_bad_parameter_is_named(client: FlaskClient, query_string: str, said: 
         (b'{"q": "a", "limit": 2.5}', "`limit`"),
         (b'{"q": "a", "offset": 1e999}', "`offset`"),
         (b'{"q": "a", "explain": "true"}', "`explain`"),
+        (b'{"q": "a", "as_typed": 1}', "`as_typed`"),
         (b'{"q": "a", "type": "pdf"}', "'type'"),
         (b'{"q": "a", "filter": "pdf"}', "`filter`"),
         (b'{"q": "a", "filter": {"type": 1}}', "`filter`"),
@@ -543,7 +546,22 @@ def test_ready_and_live_are_two_things(tmp_path: Path, client: FlaskClient) -> N
 
 
 NAMES = st.sampled_from(
-    ("q", "limit", "offset", "type", "path", "title", "after", "before", "explain", "filter", "cite", "from", "v")
+    (
+        "q",
+        "limit",
+        "offset",
+        "type",
+        "path",
+        "title",
+        "after",
+        "before",
+        "explain",
+        "as_typed",
+        "filter",
+        "cite",
+        "from",
+        "v",
+    )
 )
 NAMES |= st.text(max_size=5)
 URLS = st.sampled_from(["/api/v1/query", "/", "/doc/{id}", "/doc/{id}/original", "/api/v1/documents/{id}", "/static/"])
@@ -690,6 +708,46 @@ def test_an_original_that_is_a_folder_or_a_pipe_is_404(engine: MemoryEngine, tmp
     assert client.get(f"/doc/{name}/original").status_code == 404
 
 
+# ------------------------------------------------------------------------------------------------------- notices
+
+
+class Noticing(MemoryEngine):
+    """Says of every question that a word of it was replaced, unless it is asked as typed."""
+
+    def ask(self, question: str, *, as_typed: bool = False, **words: Any) -> Answer:
+        notice = Notice("spelling", f"Searched for {MARKUP}", MARKUP, "harbour")
+        return replace(super().ask(question, **words), notices=() if as_typed else (notice,))
+
+
+def test_the_page_says_what_was_searched_and_links_to_what_was_typed(tmp_path: Path) -> None:
+    client = create_app(Noticing(tmp_path, {"bridge.docx": bridges(tmp_path)})).test_client()
+    fields = {"q": BRIDGE, "path": "*.docx", "limit": "5", "offset": "5"}
+    (notice,) = page(client.get("/", query_string=fields)).css(".notice")
+    assert visible(notice.css_first("bdi").text()) == visible(f"Searched for {MARKUP}")
+    link = notice.css_first("a").attributes["href"] or ""
+    assert parse_qs(urlsplit(link).query) == {
+        "q": [BRIDGE],
+        "path": ["*.docx"],
+        "limit": ["5"],
+        "as_typed": ["true"],
+    }
+    typed = page(client.get(link))
+    assert not typed.css(".notice")
+    assert parse_qs(urlsplit(typed.css_first("a[rel=next]").attributes["href"] or "").query)["as_typed"] == ["true"]
+    got = client.get("/api/v1/query", query_string={"q": BRIDGE}).get_json()
+    description = client.get("/openapi.json").get_json()
+    assert [notice["typed"] for notice in got["notices"]] == [MARKUP]
+    assert not list(violations({"$ref": "#/components/schemas/Answer"}, got, description))
+    for body in ({"q": BRIDGE, "as_typed": True}, {"q": BRIDGE, "as_typed": False}):
+        assert bool(client.post("/api/v1/query", json=body).get_json()["notices"]) != body["as_typed"]
+
+
+def bridges(folder: Path) -> Document:
+    (folder / "bridge.docx").write_bytes(b"")
+    told = [("paragraph", f"The bridge number {n} opened in {1900 + n}.", Locator()) for n in range(20)]
+    return composed(told, "Bridges", "text/plain")
+
+
 # ------------------------------------------------------------------------------------------------------- OpenAPI
 
 
@@ -742,7 +800,7 @@ def test_the_described_limits_are_those_that_hold(client: FlaskClient) -> None:
             within, beyond = schemas[name][edge], schemas[name][edge] + step
             assert client.get("/api/v1/query", query_string={"q": "a", name: within}).status_code == 200
             assert client.get("/api/v1/query", query_string={"q": "a", name: beyond}).status_code == 400
-    assert set(schemas) == {"q", "limit", "offset", "type", "path", "title", "after", "before", "explain"}
+    assert set(schemas) == {"q", "limit", "offset", "type", "path", "title", "after", "before", "explain", "as_typed"}
 
 
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "number": (int, float), "integer": int}
