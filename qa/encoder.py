@@ -62,6 +62,10 @@ class Encoder:
             len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         ]
 
+    def knows(self, word: str) -> bool:
+        """Whether `word` is one token: one of the commonest words of what the model learned from."""
+        return any(len(self._ids(form)) == 1 for form in (word, word.lower()))
+
     def prepare(self) -> None:
         """Load what encoding a question needs, which the first question does otherwise."""
         self._graph(self.model.question)

@@ -130,7 +130,8 @@ class Engine:
         """The answer to a question of 1 to 2000 characters: `limit` passages from the `offset`-th on. Raises UsageError
         for what cannot be asked.
 
-        Quotes and minus signs in it mean what `query` says; `as_typed` takes them as mere text.
+        Quotes and minus signs in it mean what `query` says, and misspelt words are searched as the likelier word;
+        `as_typed` takes them as mere words, and every word as it stands.
 
         Scores always carry their parts; `explain` tells the lexical ones word by word, which takes a while.
         """
@@ -184,7 +185,7 @@ class Engine:
         held = self._refresh()
         allowed = filtering.allowed(held.sources, filter)
         passages = None if allowed is None else allowed[held.document]
-        wanted = exact.find(held, question, passages, as_typed=as_typed)
+        wanted = exact.find(held, question, passages, self._encoder.knows, as_typed=as_typed)
         return held, wanted, self._encoder.encode_question(wanted.query.text)
 
     def document(self, document_id: str) -> tuple[Source, Document]:

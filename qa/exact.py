@@ -6,12 +6,14 @@ thousands that are otherwise alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import query
+from qa import query, spelling
 from qa.records import Notice, Query
 from qa.snapshot import Snapshot
 from qa.wording import mark
@@ -25,6 +27,9 @@ RARE = 10
 
 FEW = 100
 """Sentences that hold a phrase or code, at most, for all of them to be candidates; of more, the nearest are."""
+
+MOST_DOUBTFUL = 12
+"""A question of more words that neither the documents nor the model know is no English, and left as it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,18 +80,22 @@ def find(
     held: Snapshot,
     question: str,
     allowed: NDArray[np.bool_] | None,
+    knows: Callable[[str], bool],
     *,
     as_typed: bool = False,
 ) -> Exact:
     """What `question` wants of the passages that are `allowed` (None: all of them).
 
     A sentence of the documents is taken as it is, whatever signs it holds; so is any question that is asked `as_typed`.
-    Raises UsageError when the question only says what to leave out.
+    `knows` tells common words, which are never taken for misspelt. Raises UsageError when the question only says what
+    to leave out.
     """
     verbatim = np.flatnonzero(held.marks == mark(question))
     plain = as_typed or len(verbatim) > 0
     asked = query.plain(question) if plain else query.read(question)
     notices: list[Notice] = []
+    if not plain:
+        asked, notices = _spelt(held, asked, knows)
     passages, possible = allowed, True
     owner = held.owner
     for phrase in asked.excluded:
@@ -122,6 +131,26 @@ def _weighed(held: Snapshot, asked: Query, allowed: NDArray[np.bool_] | None) ->
                 common = position or len(rows) > RARE
                 found[1 if common else 0].append((held.sentence_words.idf(len(rows)), _let(rows, allowed)))
     return tuple(found[0]), tuple(found[1])
+
+
+def _spelt(held: Snapshot, asked: Query, knows: Callable[[str], bool]) -> tuple[Query, list[Notice]]:
+    """The question with its misspelt words replaced, and a notice for each."""
+
+    def known(word: str) -> bool:
+        terms = held.passage_words.terms(word)
+        return not terms or any(term.frequency for term in terms) or knows(word)
+
+    text, notices = asked.text, []
+    vocabulary = cache(held.passage_words.vocabulary)
+    spans = list(spelling.doubtful(text, query.quoted(text), known))
+    for span in reversed(spans if len(spans) <= MOST_DOUBTFUL else []):
+        typed = text[span.start : span.end]
+        likelier = spelling.likelier(typed, vocabulary)
+        if likelier is not None:
+            text = text[: span.start] + likelier + text[span.end :]
+            said = f'Searched for "{likelier}"; "{typed}" does not occur in the documents.'
+            notices.append(Notice("spelling", said, typed, likelier))
+    return replace(asked, text=text), notices[::-1]
 
 
 def _nowhere(held: Snapshot, phrases: tuple[str, ...], allowed: NDArray[np.bool_] | None) -> list[Notice]:

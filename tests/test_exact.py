@@ -1,5 +1,5 @@
-"""Laws of exact things: what is quoted is there, what is excluded is not, a code finds its sentence, and a pasted
-sentence finds itself."""
+"""Laws of exact things: what is quoted is there, what is excluded is not, a code finds its sentence, a pasted sentence
+finds itself, and a slip of the keyboard is mended and said."""
 
 from __future__ import annotations
 
@@ -301,6 +301,34 @@ def test_a_sentence_outside_the_filter_is_not_found_by_it(engine: Engine) -> Non
     assert "verbatim" not in {part.name for part in answer.evidence}
 
 
+# --------------------------------------------------------------------------------------------------------- spelling
+
+
+def test_a_misspelt_word_is_searched_as_the_word_of_the_documents_and_said(engine: Engine) -> None:
+    answer = engine.ask("Who was the archtect of the bridge?")
+    (notice,) = answer.notices
+    assert (notice.kind, notice.typed, notice.searched) == ("spelling", "archtect", "architect")
+    assert notice.text == 'Searched for "architect"; "archtect" does not occur in the documents.'
+    assert answer.query == "Who was the archtect of the bridge?"
+    told = engine.ask("Who was the architect of the bridge?")
+    assert [(hit.score, hit.start) for hit in told.passages] == [(hit.score, hit.start) for hit in answer.passages]
+    assert not engine.ask("Who was the archtect of the bridge?", as_typed=True).notices
+
+
+@pytest.mark.parametrize(
+    "question", ["Who was the architects' friend?", "Who was the archivist?", "Was Nowakowski here?", 'the "archtect"']
+)
+def test_what_occurs_in_another_form_or_is_another_word_or_quoted_is_left(engine: Engine, question: str) -> None:
+    assert "spelling" not in kinds(engine.ask(question))
+
+
+def test_a_text_in_another_language_is_not_taken_for_misspelt(engine: Engine) -> None:
+    foreign = "wrodz harbuor gatte notte archtect lifftz opensz kepper craane timbre goldene leavess standz "
+    foreign += "ferrry kaabinet clerrk dooor filedd besidde sleeeps toldd crowwns"
+    assert kinds(engine.ask(foreign)) == []
+    assert "spelling" in kinds(engine.ask("harbuor archtect"))
+
+
 # ------------------------------------------------------------------------------------------------------------- laws
 
 
@@ -309,6 +337,7 @@ ASKED = (
     'the "golden gate" -iron',
     "the note about E-4711",
     "The golden gate stands open.",
+    "Who was the archtect?",
     'the "night ferry"',
 )
 

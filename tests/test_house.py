@@ -37,6 +37,7 @@ ROOMS: dict[str, str] = {
     "ranking": "records",
     "reranker": "errors records",
     "query": "errors records wording",
+    "spelling": "records",
     # What stands behind one stage or builds upon several.
     "quantisation": "",
     "exports": "errors",
@@ -47,7 +48,7 @@ ROOMS: dict[str, str] = {
     "explaining": "records",
     "filtering": "records",
     "folding": "",
-    "exact": "query records snapshot wording",
+    "exact": "query records snapshot spelling wording",
     # The two that join the stages.
     "indexing": "encoder errors formats library models passages records sentences settings snapshot",
     "candidates": "exact folding lexical ranking records snapshot",
@@ -70,6 +71,7 @@ STAGES = (
     *("formats", "sentences", "passages", "encoder", "library", "vectors", "lexical", "interaction", "ranking"),
     "reranker",
     "query",
+    "spelling",
 )
 
 LIBRARIES: dict[str, str] = {
@@ -84,6 +86,8 @@ LIBRARIES: dict[str, str] = {
     "tokenizers": "encoder reranker",
     "sqlite3": "library",
     "faiss": "vectors",
+    "rapidfuzz": "spelling",
+    "wordfreq": "spelling",
     "tantivy": "lexical",
     "flask": "web",
     "markupsafe": "web",
