@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from qa import formats, models, passages, sentences, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
+from qa.reading import Readers, Reading
 from qa.records import Document, Encoding, IndexReport, Passage, Problem, Source
 from qa.settings import Settings
 
@@ -90,7 +90,8 @@ def index(
     with _writer(settings.index):
         library = _opened(settings.index, maker)
         try:
-            return _Run(library, encoder, limits, progress).bring(roots)
+            with Readers(limits) as readers:
+                return _Run(library, encoder, readers, progress).bring(roots)
         except OSError as error:
             raise UsageError(
                 f"The index in {settings.index} cannot be written ({error.strerror or error}).",
@@ -104,11 +105,11 @@ class _Run:
     """One run of indexing over an open library."""
 
     def __init__(
-        self, library: Library, encoder: Encoder, limits: formats.Limits, progress: Callable[[Progress], None]
+        self, library: Library, encoder: Encoder, readers: Readers, progress: Callable[[Progress], None]
     ) -> None:
         self._library = library
         self._encoder = encoder
-        self._limits = limits
+        self._readers = readers
         self._progress = progress
         self._tally = _Tally()
         self._total_bytes = 0
@@ -152,19 +153,19 @@ class _Run:
         known = self._library.known(root)
         batch: list[_Draft] = []
         unread: set[str] = set()
-        for path, stat in files.items():
-            self._progress(Progress(path, self._tally.done_bytes, self._total_bytes, self._tally.encoded))
-            try:
-                draft = self._draft(root, path, stat, known.get(path))
-            except UnreadableFile as error:
+        for path, found in self._readers.read(self._due(root, files, known)):
+            stat, old = files[path], known.get(path)
+            if isinstance(found, UnreadableFile):
                 # A document that can no longer be read is no longer answered from.
                 unread.add(path)
-                problems.append(_problem(path, error.what, error.remedy))
-                draft = None
-            if draft is None:
+                problems.append(_problem(path, found.what, found.remedy))
                 self._tally.done_bytes += stat.st_size
-            else:
-                batch.append(draft)
+            elif found.document is None and old is not None:
+                self._touched.append(replace(old, size=found.size, modified_ns=stat.st_mtime_ns))
+                self._tally.unchanged += 1
+                self._tally.done_bytes += stat.st_size
+            elif found.document is not None:
+                batch.append(self._draft(root, path, stat, found, found.document, is_new=old is None))
                 if sum(len(held.passages) for held in batch) >= BATCH_PASSAGES:
                     self._store(batch)
                     batch = []
@@ -182,26 +183,30 @@ class _Run:
         self._tally.removed += len(gone)
         self._tally.problems.extend(problems)
 
-    def _draft(self, root: Root, path: str, stat: os.stat_result, old: Source | None) -> _Draft | None:
-        """The document at `path` read and cut up; None when it is in the library as it is."""
-        if old is not None and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
-            self._tally.unchanged += 1
-            return None
-        file = below(root.path, path)
-        media_type = formats.media_type(file)
-        data = formats.load(file, self._limits)
-        mark = hashlib.sha256(data).hexdigest()
-        if old is not None and old.sha256 == mark:
-            self._touched.append(replace(old, size=len(data), modified_ns=stat.st_mtime_ns))
-            self._tally.unchanged += 1
-            return None
-        document = formats.parse(data, media_type, self._limits)
+    def _due(
+        self, root: Root, files: Mapping[str, os.stat_result], known: Mapping[str, Source]
+    ) -> Iterator[tuple[str, Path, str]]:
+        """The files of a root that may have changed, as `Readers.read` takes them."""
+        for path, stat in files.items():
+            self._progress(Progress(path, self._tally.done_bytes, self._total_bytes, self._tally.encoded))
+            old = known.get(path)
+            if old is not None and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
+                self._tally.unchanged += 1
+                self._tally.done_bytes += stat.st_size
+            else:
+                yield path, below(root.path, path), old.sha256 if old else ""
+
+    def _draft(
+        self, root: Root, path: str, stat: os.stat_result, found: Reading, document: Document, *, is_new: bool
+    ) -> _Draft:
+        """A document that was read, cut up."""
         cut = sentences.split(document)
         packed = passages.pack(document, cut, self._encoder.count_tokens, self._encoder.window)
         title = document.title or Path(path).stem
-        source = Source(identity(root, path), path, title, media_type, mark, len(data), stat.st_mtime_ns)
+        place = identity(root, path)
+        source = Source(place, path, title, found.media_type, found.sha256, found.size, stat.st_mtime_ns)
         keys = tuple(passage_key(passage, document.text) for passage in packed)
-        return _Draft(root, source, document, packed, keys, old is None)
+        return _Draft(root, source, document, packed, keys, is_new)
 
     def _store(self, batch: Sequence[_Draft]) -> None:
         """Encode what is new in a batch of documents and commit them."""

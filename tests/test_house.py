@@ -45,8 +45,9 @@ ROOMS: dict[str, str] = {
     "explaining": "records",
     "filtering": "records",
     "folding": "",
+    "reading": "errors formats records",
     # The two that join the stages.
-    "indexing": "encoder errors formats library models passages records sentences settings snapshot",
+    "indexing": "encoder errors formats library models passages reading records sentences settings snapshot",
     "candidates": "folding lexical ranking records snapshot",
     "engine": "answers candidates crossencoders encoder errors explaining filtering lexical library models ranking "
     "records reranker settings snapshot",
@@ -115,6 +116,9 @@ FORBIDDEN_MODULES = {
     *("requests", "httpx", "aiohttp", "pycurl", "asyncio"),
 }
 """Modules that load code from data, start programs, or reach other machines."""
+
+STARTS_PROCESSES = "reading"
+"""The one room that may start a program: this one again, to read files in."""
 
 FORBIDDEN_CALLS = {
     *("eval", "exec", "compile", "__import__", "import_module", "breakpoint"),
@@ -200,7 +204,8 @@ def test_nothing_loads_code_from_data_or_starts_programs_or_reaches_out() -> Non
     for path in modules():
         for name in imported(path):
             parents = {name.rsplit(".", depth)[0] for depth in range(name.count(".") + 1)}
-            found += [f"{path.name} imports {forbidden}" for forbidden in parents & FORBIDDEN_MODULES]
+            forbidden = FORBIDDEN_MODULES - ({"subprocess"} if room_of(path) == STARTS_PROCESSES else set())
+            found += [f"{path.name} imports {each}" for each in parents & forbidden]
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
@@ -301,6 +306,8 @@ def watch(event, arguments):
         address = arguments[1]
         if not isinstance(address, tuple) or ipaddress.ip_address(address[0]).is_loopback:
             return
+    elif event == "subprocess.Popen" and arguments[0] == sys.executable:
+        return  # to read files in; what it may do is tested on its own
     elif event not in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "subprocess.Popen"):
         return
     told.append(f"{event} {arguments[1:]}")

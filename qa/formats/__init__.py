@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from qa.errors import UnreadableFile
 from qa.formats import docx, html, markdown, pdf, text
-from qa.formats.composing import check_size, without_surrogates
+from qa.formats.composing import check_size, out_of_memory, without_surrogates
 from qa.formats.limits import Limits
 from qa.records import Document
 
@@ -104,8 +104,8 @@ def parse(data: bytes, media_type: str, limits: Limits) -> Document:
         document = READERS[media_type](data, limits)
     except UnreadableFile:
         raise
-    except MemoryError:
-        raise UnreadableFile("needs more memory than there is", "Split it into smaller files.") from None
+    except MemoryError as error:
+        raise out_of_memory(limits) from error
     except RecursionError:
         raise UnreadableFile(f"is nested too deeply to be read as {name}") from None
     except Exception as error:
