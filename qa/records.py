@@ -59,7 +59,8 @@ class Document:
     """A file as it was read: one canonical text, and the blocks that cut it up.
 
     `title` is what the document calls itself, empty when it does not say. `problems` are sentences for people about
-    what could not be read ("2 of 5 pages have no text layer; not searched").
+    what could not be read ("2 of 5 pages have no text layer; not searched"), `left_out` about what was left out because
+    nobody would cite it ("Running heads and page numbers: 24 lines."); a library keeps the former alone.
     """
 
     text: str
@@ -67,6 +68,7 @@ class Document:
     media_type: str
     blocks: tuple[Block, ...]
     problems: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +324,26 @@ class CrossEncoder:
     token_ms: float
     graph: Path
     tokenizer: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """How one file was read, from bytes to passages.
+
+    `source.path` is the path as it was given, `source.id` empty. `labels[i]` says where `document.blocks[i]` stands,
+    `sentences[i]` are its spans. `tokens[i]` counts those of the context and of the text of `passages[i]`, of which
+    `model` reads `window` at once. `left_out` says what is in no passage, and why.
+    """
+
+    source: Source
+    document: Document
+    labels: tuple[str, ...]
+    sentences: tuple[tuple[Span, ...], ...]
+    passages: tuple[Passage, ...]
+    tokens: tuple[tuple[int, int], ...]
+    model: str
+    window: int
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,11 @@ def stale(answer: Answer) -> Iterator[str]:
 
 def _place(cited: Citation | ShownPassage | Place) -> str:
     """Where in its file something stands: "p. iii", "Funding", "line 12"; empty where that is not known."""
-    return one_line(cited.label.removeprefix(PurePosixPath(cited.source.path).name).removeprefix(", "))
+    return _within(PurePosixPath(cited.source.path).name, cited.label)
+
+
+def _within(file: str, label: str) -> str:
+    return one_line(label.removeprefix(file).removeprefix(", "))
 
 
 def nothing_searched(answer: Answer) -> str:
@@ -205,6 +209,51 @@ def trace(found: Trace) -> Iterator[str]:
         yield f"{sign} {step.name:10s} {one_line(step.said)}"
     dropped = next((step.name for step in found.steps if step.passed is False), "")
     yield f"Rank {found.rank:,}." if found.found else f"Not among the results: it dropped out at {dropped!r}."
+
+
+SECTIONS = ("blocks", "sentences", "passages")
+
+_BEGINNING_CHARS = 60
+
+
+def inspection(told: dict[str, Any], sections: Sequence[str]) -> Iterator[str]:
+    """What `payload.inspection_to_json` told of a file, for people: all of it, or only some of SECTIONS."""
+    sentences = {each["number"]: one_line(each["text"]) for block in told["blocks"] for each in block["sentences"]}
+    if not sections:
+        yield one_line(told["path"])
+        counts = f"{len(told['blocks']):,} blocks, {len(sentences):,} sentences, {len(told['passages']):,} passages"
+        size = f"{told['size']:,} bytes, {told['characters']:,} characters"
+        model = f"{told['model']}, which reads {told['window']} tokens at once"
+        rows = (("type", told["media_type"]), ("title", told["title"]), ("size", size), ("holds", counts))
+        for name, value in (*rows, ("model", model)):
+            yield f"  {name:8s} {one_line(value)}"
+        for name, said in (("not read", told["problems"]), ("left out", told["left_out"])):
+            yield from (f"  {name} {one_line(each)}" for each in said)
+    file = PurePosixPath(told["path"]).name
+    for section in sections or SECTIONS:
+        if not sections:
+            yield f"\n{section}"
+        if section == "blocks":
+            for block in told["blocks"]:
+                numbers = [each["number"] for each in block["sentences"]]
+                first = sentences[numbers[0]] if numbers else ""
+                begins = first if len(first) <= _BEGINNING_CHARS else f"{first[:_BEGINNING_CHARS].rstrip()}…"
+                yield f"{block['kind']:10s} {_run(numbers):>9s}  {_within(file, block['label'])}: {begins}"
+        elif section == "sentences":
+            width = len(str(len(sentences)))
+            yield from (f"{number:{width}d}  {text}" for number, text in sentences.items())
+        else:
+            for passage in told["passages"]:
+                tokens = passage["tokens"]
+                cost = f"{tokens['context']} + {tokens['text']} tokens"
+                yield f"{_run(passage['sentences']):>9s}  {cost:18s} {one_line(passage['context'])}"
+
+
+def _run(numbers: Sequence[int]) -> str:
+    """Numbers without a gap: "7-9"."""
+    if len(numbers) < 2:
+        return str(numbers[0]) if numbers else "-"
+    return f"{numbers[0]}-{numbers[-1]}"
 
 
 @contextmanager

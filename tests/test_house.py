@@ -46,12 +46,13 @@ ROOMS: dict[str, str] = {
     "filtering": "records",
     "folding": "",
     "reading": "errors formats records",
-    # The two that join the stages.
+    # Those that join the stages.
     "indexing": "encoder errors formats library models passages reading records sentences settings snapshot",
     "candidates": "folding lexical ranking records snapshot",
     "engine": "answers candidates crossencoders encoder errors explaining filtering lexical library models ranking "
     "records reranker settings snapshot",
     "tracing": "candidates engine errors filtering ranking records snapshot",
+    "inspection": "answers encoder errors formats models passages reading records sentences settings",
     # Doors and what they share.
     "evaluation": "errors records",
     "report": "evaluation terminal",
@@ -60,7 +61,7 @@ ROOMS: dict[str, str] = {
     "asking": "errors payload records",
     "web": "asking errors payload records sourceview",
     "terminal": "indexing records tracing",
-    "cli": "engine errors evaluation indexing library payload records report settings terminal tracing web",
+    "cli": "engine errors evaluation indexing inspection library payload records report settings terminal tracing web",
 }
 """Every room of the package, and the rooms that it may import."""
 
