@@ -59,7 +59,7 @@ class Document:
     """A file as it was read: one canonical text, and the blocks that cut it up.
 
     `title` is what the document calls itself, empty when it does not say. `problems` are sentences for people about
-    what could not be read ("2 of 5 pages have no text layer; not searched"), `left_out` about what was left out because
+    what could not be read ("2 of 5 pages are scans or pictures; not searched: pages 2, 4."), `left_out` about what was left out because
     nobody would cite it ("Running heads and page numbers: 24 lines."); a library keeps the former alone.
     """
 
