@@ -74,7 +74,8 @@ def index(
     """Bring the index in `settings.index` to the state of the folders (or files) `paths`, and of all that it holds
     already when `paths` is empty. Makes the index if there is none.
 
-    Files that cannot be read are in the report's problems, by path below their folder; the rest go on. Raises
+    Files that cannot be read, and those read now but not wholly, are in the report's problems, by path below their
+    folder; the rest go on. Raises
     UsageError when a path is not there or the index lies in it, IndexBusy when another process writes to the index,
     IndexUnusable when the index is damaged or was made with another model.
     """
@@ -146,7 +147,7 @@ class _Run:
             unchanged=tally.unchanged,
             encoded=tally.encoded,
             kept=tally.kept,
-            problems=tuple(sorted(tally.problems, key=lambda problem: problem.path)),
+            problems=tuple(sorted(tally.problems, key=lambda problem: (problem.path, problem.reason))),
         )
 
     def _bring_root(self, root: Root, files: dict[str, os.stat_result], problems: list[Problem]) -> None:
@@ -154,6 +155,7 @@ class _Run:
         batch: list[_Draft] = []
         unread: set[str] = set()
         for path, found in self._readers.read(self._due(root, files, known)):
+            self._tell(path)
             stat, old = files[path], known.get(path)
             if isinstance(found, UnreadableFile):
                 # A document that can no longer be read is no longer answered from.
@@ -166,6 +168,8 @@ class _Run:
                 self._tally.done_bytes += stat.st_size
             elif found.document is not None:
                 batch.append(self._draft(root, path, stat, found, found.document, is_new=old is None))
+                partial = (Problem(path, text, kind="partial") for text in found.document.problems)
+                self._tally.problems.extend(partial)
                 if sum(len(held.passages) for held in batch) >= BATCH_PASSAGES:
                     self._store(batch)
                     batch = []
@@ -188,13 +192,16 @@ class _Run:
     ) -> Iterator[tuple[str, Path, str]]:
         """The files of a root that may have changed, as `Readers.read` takes them."""
         for path, stat in files.items():
-            self._progress(Progress(path, self._tally.done_bytes, self._total_bytes, self._tally.encoded))
+            self._tell(path)
             old = known.get(path)
             if old is not None and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
                 self._tally.unchanged += 1
                 self._tally.done_bytes += stat.st_size
             else:
                 yield path, below(root.path, path), old.sha256 if old else ""
+
+    def _tell(self, path: str) -> None:
+        self._progress(Progress(path, self._tally.done_bytes, self._total_bytes, self._tally.encoded))
 
     def _draft(
         self, root: Root, path: str, stat: os.stat_result, found: Reading, document: Document, *, is_new: bool

@@ -59,8 +59,9 @@ class Document:
     """A file as it was read: one canonical text, and the blocks that cut it up.
 
     `title` is what the document calls itself, empty when it does not say. `problems` are sentences for people about
-    what could not be read ("2 of 5 pages are scans or pictures; not searched: pages 2, 4."), `left_out` about what was left out because
-    nobody would cite it ("Running heads and page numbers: 24 lines."); a library keeps the former alone.
+    what could not be read ("2 of 5 pages are scans or pictures; not searched: pages 2, 4."), `left_out` about what was
+    left out because nobody would cite it ("Running heads and page numbers: 24 lines."); a library keeps only the
+    former.
     """
 
     text: str
@@ -348,7 +349,8 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one run of indexing did. Counts of documents, but for `encoded` and `kept`, which count passages."""
+    """What one run of indexing did. Counts of documents, but for `encoded` and `kept`, which count passages.
+    `problems`: all files that cannot be read, and of those that this run read the ones that it read in part."""
 
     added: int = 0
     changed: int = 0

@@ -155,6 +155,7 @@ def summary(report: IndexReport, index: Any) -> str:
     """One paragraph on what a run of indexing did."""
     unread = sum(problem.kind == "unreadable" for problem in report.problems)
     other = sum(problem.kind == "unsupported" for problem in report.problems)
+    partly = len({problem.path for problem in report.problems if problem.kind == "partial"})
     said = [
         f"{report.added:,} added, {report.changed:,} changed",
         f"{report.removed:,} removed, {report.unchanged:,} unchanged",
@@ -162,13 +163,15 @@ def summary(report: IndexReport, index: Any) -> str:
     ]
     if unread:
         said.append(f"{unread:,} {'file' if unread == 1 else 'files'} could not be read")
+    if partly:
+        said.append(f"{partly:,} read in part")
     if other:
         said.append(f"{other:,} of another type")
     return f"Index {plain(str(index))}: " + "; ".join(said) + "."
 
 
 def problems(found: Sequence[Problem]) -> Iterator[str]:
-    """A line for each file that could not be read, and one for all of each ending that is not supported."""
+    """A line for each file that could not be read, or not wholly; one for all of an ending that is not supported."""
     endings: dict[str, list[Problem]] = {}
     for problem in found:
         if problem.kind == "unsupported":
@@ -184,7 +187,7 @@ def problems(found: Sequence[Problem]) -> Iterator[str]:
 
 
 def _problem(problem: Problem) -> str:
-    return one_line(f"{problem.path}: {problem.reason}. {problem.remedy}".strip())
+    return one_line(f"{problem.path}: {problem.reason.removesuffix('.')}. {problem.remedy}".strip())
 
 
 def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:

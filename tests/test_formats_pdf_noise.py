@@ -284,7 +284,10 @@ def test_scans_are_counted_and_those_in_a_row_named_as_one() -> None:
                 canvas.drawString(50, 500, f"Page {page} tells of boat {page * 7}.")
             canvas.showPage()
 
-    assert read(drawn(draw), PDF).problems == ("7 of 12 pages are scans or pictures; not searched: pages 3, 5-9, 11.",)
+    assert read(drawn(draw), PDF).problems == (
+        "7 of 12 pages are scans or pictures; not searched: pages 3, 5-9, 11. "
+        "Text recognition (OCR) makes them searchable.",
+    )
 
 
 # ----------------------------------------------------------------------------------------------------- broken words

@@ -271,7 +271,8 @@ def _problems(pages: Sequence[_Page]) -> list[str]:
     problems = []
     if pictures:
         are = "is a scan or picture" if len(pictures) == 1 else "are scans or pictures"
-        problems.append(f"{len(pictures)} of {len(pages)} pages {are}; not searched: {_listed(pictures)}.")
+        said = f"{len(pictures)} of {len(pages)} pages {are}; not searched: {_listed(pictures)}."
+        problems.append(f"{said} Text recognition (OCR) makes them searchable.")
     if unreadable:
         are = "is" if len(unreadable) == 1 else "are"
         problems.append(f"{len(unreadable)} of {len(pages)} pages {are} damaged; not searched: {_listed(unreadable)}.")
