@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qa import formats, models, passages, sentences, snapshot
+from qa import folders, formats, models, passages, sentences, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
@@ -79,7 +79,7 @@ def index(
     UsageError when a path is not there or the index lies in it, IndexBusy when another process writes to the index,
     IndexUnusable when the index is damaged or was made with another model.
     """
-    roots = [_checked(path, settings.index) for path in paths]
+    roots = [folders.checked(path, settings.index) for path in paths]
     try:
         Library.open(settings.index).close()
     except IndexMissing:
@@ -131,7 +131,7 @@ class _Run:
                     f"{root.path} is not there or may not be read; its documents were left in the index as they were.",
                     "Is a disk not mounted? Name the folders that are there: qa index FOLDER",
                 )
-        listed = [(root, *_files(root, self._library.folder)) for root in chosen]
+        listed = [(root, *folders.files(root.path, self._library.folder)) for root in chosen]
         self._total_bytes = sum(stat.st_size for _, files, _ in listed for stat in files.values())
         for root, files, problems in listed:
             self._bring_root(root, files, problems)
@@ -160,7 +160,7 @@ class _Run:
             if isinstance(found, UnreadableFile):
                 # A document that can no longer be read is no longer answered from.
                 unread.add(path)
-                problems.append(_problem(path, found.what, found.remedy))
+                problems.append(folders.problem(path, found.what, found.remedy))
                 self._tally.done_bytes += stat.st_size
             elif found.document is None and old is not None:
                 self._touched.append(replace(old, size=found.size, modified_ns=stat.st_mtime_ns))
@@ -241,108 +241,6 @@ class _Run:
                 self._library.put(Read(draft.root, draft.source, draft.document, draft.passages, rows))
         self._tally.added += sum(draft.is_new for draft in batch)
         self._tally.changed += sum(not draft.is_new for draft in batch)
-
-
-def _checked(path: Path, index_folder: Path) -> Path:
-    """The absolute path of a folder or file to index."""
-    shown = _printable(str(path))
-    try:
-        whole = path.resolve(strict=True)
-        if not (whole.is_dir() or whole.is_file()):
-            raise UsageError(f"{shown} is neither a folder nor a file.", "Name a folder or a file of documents.")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(f"There is nothing to index at {shown}.", "Name a folder or a file that is there.") from error
-    if _printable(str(whole)) != str(whole):
-        raise UsageError(f"{_printable(str(whole))} has a name that is not valid UTF-8.", "Rename it.")
-    if not os.access(whole, os.R_OK):
-        raise UsageError(f"{shown} may not be read: permission denied.", "Give yourself permission to read it.")
-    if whole.is_relative_to(index_folder.resolve()):
-        raise UsageError(
-            f"{shown} lies in the index folder {index_folder} itself.", "Name the folder of your documents."
-        )
-    return whole
-
-
-def _files(root: Root, index_folder: Path) -> tuple[dict[str, os.stat_result], list[Problem]]:
-    """The regular files below a root by path, in order, and what could not be listed. Hidden files and folders, and
-    the index itself, are left out. Links to folders are not followed, so that none is read twice or for ever, nor are
-    links out of the root."""
-    if root.path.is_file():
-        return {root.path.name: root.path.stat()}, []
-    found: dict[str, os.stat_result] = {}
-    problems: list[Problem] = []
-
-    def failed(error: OSError) -> None:
-        place = Path(error.filename).relative_to(root.path).as_posix()
-        problems.append(_unlisted(place, error))
-
-    skipped = index_folder.resolve()
-    for folder, folders, names in os.walk(root.path, onerror=failed):
-        here = Path(folder)
-        followed = []
-        for name in sorted(name for name in folders if not name.startswith(".")):
-            if _is_link(here / name):
-                place = _printable((here / name).relative_to(root.path).as_posix())
-                reason = "is a link to a folder, which is not followed"
-                problems.append(Problem(place, reason, "Index its target.", "unsupported"))
-            elif (here / name) != skipped:
-                followed.append(name)
-        folders[:] = followed
-        for name in sorted(name for name in names if not name.startswith(".")):
-            path = (here / name).relative_to(root.path).as_posix()
-            if _printable(path) != path:
-                problems.append(_problem(path, "has a name that is not valid UTF-8", "Rename it."))
-                continue
-            if _leads_out(here / name, root.path):
-                reason = "is a link out of the folder, which is not followed"
-                problems.append(Problem(path, reason, "Index its target.", "unsupported"))
-                continue
-            try:
-                found[path] = (here / name).stat()
-            except OSError:
-                # What is wrong with it (a link to itself or to nothing) is said by the reader that fails on it.
-                try:
-                    found[path] = (here / name).lstat()
-                except FileNotFoundError:
-                    continue  # deleted since it was listed
-                except OSError as error:
-                    problems.append(_unlisted(path, error))
-    return found, problems
-
-
-def _problem(path: str, reason: str, remedy: str) -> Problem:
-    kind = "unreadable" if Path(path).suffix.lower() in formats.supported() else "unsupported"
-    return Problem(_printable(path), _printable(reason), remedy, kind)
-
-
-def _unlisted(place: str, error: OSError) -> Problem:
-    reason = f"could not be listed: {error.strerror}"
-    return Problem(_printable(place), reason, "Give yourself permission to read it.")
-
-
-def _printable(text: str) -> str:
-    """`text` with what is no Unicode, as in the name of a file whose bytes are not UTF-8, written as escapes."""
-    try:
-        data = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        data = text.encode("utf-8", "surrogatepass")
-    return data.decode("utf-8", "backslashreplace")
-
-
-def _is_link(path: Path) -> bool:
-    try:
-        return path.is_symlink()
-    except OSError:
-        return False  # in a folder that may be listed but not entered; entering it fails, which is reported
-
-
-def _leads_out(path: Path, root: Path) -> bool:
-    """Whether a link leads to something outside `root`: an archive from elsewhere could name any file of this
-    machine."""
-    try:
-        return path.is_symlink() and path.exists() and not path.resolve().is_relative_to(root)
-    except (OSError, RuntimeError):
-        return False  # a link to itself, or in a folder that may not be entered: the reader that fails on it says so
 
 
 def _opened(folder: Path, maker: Maker) -> Library:

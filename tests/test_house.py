@@ -45,9 +45,10 @@ ROOMS: dict[str, str] = {
     "explaining": "records",
     "filtering": "records",
     "folding": "",
+    "folders": "errors formats records",
     "reading": "errors formats records",
     # Those that join the stages.
-    "indexing": "encoder errors formats library models passages reading records sentences settings snapshot",
+    "indexing": "encoder errors folders formats library models passages reading records sentences settings snapshot",
     "candidates": "folding lexical ranking records snapshot",
     "engine": "answers candidates crossencoders encoder errors explaining filtering lexical library models ranking "
     "records reranker settings snapshot",
