@@ -85,21 +85,21 @@ def index(
     except IndexMissing:
         if not roots:
             raise
-    model = models.exported(settings.model, settings.model_cache, fetch=settings.fetch_model, announce=announce)
-    encoder = Encoder(model, settings.threads)
-    maker = Maker(model.name, model.fingerprint, model.way, model.dimensions, f"{sentences.NAME} {passages.NAME}")
-    with _writer(settings.index):
-        library = _opened(settings.index, maker)
-        try:
-            with Readers(limits) as readers:
+    with Readers(limits) as readers:  # first, for it takes as long to be there as the encoder
+        model = models.exported(settings.model, settings.model_cache, fetch=settings.fetch_model, announce=announce)
+        encoder = Encoder(model, settings.threads)
+        maker = Maker(model.name, model.fingerprint, model.way, model.dimensions, f"{sentences.NAME} {passages.NAME}")
+        with _writer(settings.index):
+            library = _opened(settings.index, maker)
+            try:
                 return _Run(library, encoder, readers, progress).bring(roots)
-        except OSError as error:
-            raise UsageError(
-                f"The index in {settings.index} cannot be written ({error.strerror or error}).",
-                "Is the disk full? What was finished is kept; run the command again.",
-            ) from error
-        finally:
-            library.close()
+            except OSError as error:
+                raise UsageError(
+                    f"The index in {settings.index} cannot be written ({error.strerror or error}).",
+                    "Is the disk full? What was finished is kept; run the command again.",
+                ) from error
+            finally:
+                library.close()
 
 
 class _Run:

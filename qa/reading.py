@@ -49,6 +49,7 @@ _START = (
     "import sys; sys.path[:] = sys.argv[1:]; from {} import parse; from qa.formats.child import serve; serve(parse)"
 )
 
+_VARIABLES = ("LD_LIBRARY_PATH", "TZ")
 _MAX_REASON_CHARS = 500
 _REMEDY = "Does it open in another program? If so, save it anew from there, or split it into smaller files."
 _SUSPECT = "It may be made to attack the programs that open it: be sure of where it comes from."
@@ -69,7 +70,8 @@ Outcome = Reading | UnreadableFile
 
 
 class Readers:
-    """Processes that read files: started when they are needed, ended with the block."""
+    """Processes that read files: one is started with the block, so that it is there when the first file is, others when
+    they are needed; all end with it."""
 
     def __init__(self, limits: Limits = Limits()) -> None:
         self._limits = limits
@@ -81,6 +83,8 @@ class Readers:
         self._is_closed = False
 
     def __enter__(self) -> Readers:
+        with self._lock:
+            self._idle.put(self._start())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -141,18 +145,17 @@ class Readers:
                 self._give_back(reader)
 
     def _take(self) -> _Child:
-        with self._lock:
-            reader = None if self._children else self._start()
-        if reader is None:
-            began = time.monotonic()
-            with suppress(Empty):
-                reader = self._idle.get(timeout=max(0.0, _WORTH_WAITING_SECONDS - self._waited_seconds))
-                self._waited_seconds += time.monotonic() - began
-                return reader
+        began = time.monotonic()
+        worth = max(0.0, _WORTH_WAITING_SECONDS - self._waited_seconds) if self._children else 0.0
+        try:
+            reader = self._idle.get(timeout=worth)
+            self._waited_seconds += time.monotonic() - began
+        except Empty:
             with self._lock:
                 self._waited_seconds = 0.0
                 reader = self._start()
-        reader.greet()
+        if not reader.is_ready:
+            reader.greet()
         return reader
 
     def _start(self) -> _Child:
@@ -172,13 +175,14 @@ class Readers:
 
 
 class _Child:
-    """One process that reads. `is_usable`: it can read another file. `is_worn`: it failed in a way that what it read
-    before may have part in, and a fresh one may do better."""
+    """One process that reads. `is_ready`: it was greeted. `is_usable`: it can read another file. `is_worn`: it failed
+    in a way that what it read before may have part in, and a fresh one may do better."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._is_late = False
         self._reads = 0
+        self.is_ready = False
         self.is_usable = True
         self.is_worn = False
         modules = (str(Path(__file__).parent.parent), *(place for place in sys.path if Path(place).is_absolute()))
@@ -190,7 +194,7 @@ class _Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+                env={name: os.environ[name] for name in _VARIABLES if name in os.environ},
                 cwd="/",
                 start_new_session=True,
             )
@@ -221,6 +225,7 @@ class _Child:
                 f"A process to read files in ended as it began ({self._ending()}).",
                 "Install the package anew; if that does not help, please report it.",
             )
+        self.is_ready = True
 
     def read(self, data: bytes, media_type: str) -> Document:
         """The document that `data` holds. Raises UnreadableFile when there is none, or when it costs too much."""

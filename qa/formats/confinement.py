@@ -20,7 +20,10 @@ from typing import Any
 _CODE_BYTES = 32 * 1024 * 1024
 _MAX_OPEN_FILES = 64
 
-_SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
+_SYSTEM = (
+    *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"),
+    *("/usr/share/zoneinfo", "/etc/localtime", "/etc/mime.types"),
+)
 
 # Audit events of Python (docs.python.org/3/library/audit_events.html) by the way they begin.
 _REFUSED = (
@@ -36,7 +39,7 @@ _REFUSED = (
         "pty.",
     ),
     *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown"),
-    *("os.kill", "os.putenv", "os.setxattr", "os.utime", "os.chflags", "shutil.", "tempfile.", "sqlite3.", "signal."),
+    *("os.kill", "os.setxattr", "os.utime", "os.chflags", "shutil.", "tempfile.", "sqlite3.", "signal."),
     *("urllib.", "http.", "ftplib.", "smtplib.", "poplib.", "imaplib.", "nntplib.", "telnetlib.", "webbrowser."),
 )
 _OPENING = frozenset({"open", "os.listdir", "os.scandir", "os.walk", "glob.glob", "pathlib.Path.glob"})
