@@ -21,8 +21,8 @@ from typing import Any
 import click
 
 from qa import payload, terminal
-from qa.errors import IndexBusy, QAError, UsageError
-from qa.records import Filter, IndexReport
+from qa.errors import IndexBusy, QAError, UnreadableFile, UsageError
+from qa.records import Filter, IndexReport, Problem
 from qa.settings import MAX_BUDGET_MS, Settings, settle
 
 DEFAULT_CORPUS = Path("corpus")
@@ -353,6 +353,37 @@ def why_not(document: str, question: tuple[str, ...], as_json: bool, **flags: An
             for line in terminal.trace(found):
                 click.echo(line)
         raise SystemExit(0 if found.found else 1)
+
+
+@qa.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--blocks", is_flag=True, help="Only the blocks: kind, numbers of their sentences, place.")
+@click.option("--sentences", is_flag=True, help="Only the sentences, numbered.")
+@click.option("--passages", is_flag=True, help="Only the passages: sentences, tokens of context and text, context.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@_index_options
+def inspect(file: Path, as_json: bool, **flags: Any) -> None:
+    """Show how a FILE is read, without an index: what it is, what was left out and why, its blocks with their places,
+    its sentences, and the passages that are encoded.
+
+    Exits with 1 when the file cannot be read.
+    """
+    with _told():
+        from qa import inspection
+
+        sections = [name for name in terminal.SECTIONS if flags.pop(name)]
+        try:
+            found = inspection.inspect(file, _settings(flags), announce=_announce)
+        except UnreadableFile as error:
+            for line in terminal.problems([Problem(str(file), error.what, error.remedy)]):
+                _announce(line)
+            raise SystemExit(1) from error
+        told = payload.inspection_to_json(found)
+        if as_json:
+            _print_json(told)
+        else:
+            for line in terminal.inspection(told, sections):
+                click.echo(line)
 
 
 @qa.command("eval")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qa import formats, models, passages, sentences, snapshot
+from qa import folders, formats, models, passages, sentences, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
+from qa.reading import Readers, Reading
 from qa.records import Document, Encoding, IndexReport, Passage, Problem, Source
 from qa.settings import Settings
 
@@ -74,41 +74,43 @@ def index(
     """Bring the index in `settings.index` to the state of the folders (or files) `paths`, and of all that it holds
     already when `paths` is empty. Makes the index if there is none.
 
-    Files that cannot be read are in the report's problems, by path below their folder; the rest go on. Raises
+    Files that cannot be read, and those read now but not wholly, are in the report's problems, by path below their
+    folder; the rest go on. Raises
     UsageError when a path is not there or the index lies in it, IndexBusy when another process writes to the index,
     IndexUnusable when the index is damaged or was made with another model.
     """
-    roots = [_checked(path, settings.index) for path in paths]
+    roots = [folders.checked(path, settings.index) for path in paths]
     try:
         Library.open(settings.index).close()
     except IndexMissing:
         if not roots:
             raise
-    model = models.exported(settings.model, settings.model_cache, fetch=settings.fetch_model, announce=announce)
-    encoder = Encoder(model, settings.threads)
-    maker = Maker(model.name, model.fingerprint, model.way, model.dimensions, f"{sentences.NAME} {passages.NAME}")
-    with _writer(settings.index):
-        library = _opened(settings.index, maker)
-        try:
-            return _Run(library, encoder, limits, progress).bring(roots)
-        except OSError as error:
-            raise UsageError(
-                f"The index in {settings.index} cannot be written ({error.strerror or error}).",
-                "Is the disk full? What was finished is kept; run the command again.",
-            ) from error
-        finally:
-            library.close()
+    with Readers(limits) as readers:  # first, for it takes as long to be there as the encoder
+        model = models.exported(settings.model, settings.model_cache, fetch=settings.fetch_model, announce=announce)
+        encoder = Encoder(model, settings.threads)
+        maker = Maker(model.name, model.fingerprint, model.way, model.dimensions, f"{sentences.NAME} {passages.NAME}")
+        with _writer(settings.index):
+            library = _opened(settings.index, maker)
+            try:
+                return _Run(library, encoder, readers, progress).bring(roots)
+            except OSError as error:
+                raise UsageError(
+                    f"The index in {settings.index} cannot be written ({error.strerror or error}).",
+                    "Is the disk full? What was finished is kept; run the command again.",
+                ) from error
+            finally:
+                library.close()
 
 
 class _Run:
     """One run of indexing over an open library."""
 
     def __init__(
-        self, library: Library, encoder: Encoder, limits: formats.Limits, progress: Callable[[Progress], None]
+        self, library: Library, encoder: Encoder, readers: Readers, progress: Callable[[Progress], None]
     ) -> None:
         self._library = library
         self._encoder = encoder
-        self._limits = limits
+        self._readers = readers
         self._progress = progress
         self._tally = _Tally()
         self._total_bytes = 0
@@ -129,7 +131,7 @@ class _Run:
                     f"{root.path} is not there or may not be read; its documents were left in the index as they were.",
                     "Is a disk not mounted? Name the folders that are there: qa index FOLDER",
                 )
-        listed = [(root, *_files(root, self._library.folder)) for root in chosen]
+        listed = [(root, *folders.files(root.path, self._library.folder)) for root in chosen]
         self._total_bytes = sum(stat.st_size for _, files, _ in listed for stat in files.values())
         for root, files, problems in listed:
             self._bring_root(root, files, problems)
@@ -145,26 +147,29 @@ class _Run:
             unchanged=tally.unchanged,
             encoded=tally.encoded,
             kept=tally.kept,
-            problems=tuple(sorted(tally.problems, key=lambda problem: problem.path)),
+            problems=tuple(sorted(tally.problems, key=lambda problem: (problem.path, problem.reason))),
         )
 
     def _bring_root(self, root: Root, files: dict[str, os.stat_result], problems: list[Problem]) -> None:
         known = self._library.known(root)
         batch: list[_Draft] = []
         unread: set[str] = set()
-        for path, stat in files.items():
-            self._progress(Progress(path, self._tally.done_bytes, self._total_bytes, self._tally.encoded))
-            try:
-                draft = self._draft(root, path, stat, known.get(path))
-            except UnreadableFile as error:
+        for path, found in self._readers.read(self._due(root, files, known)):
+            self._tell(path)
+            stat, old = files[path], known.get(path)
+            if isinstance(found, UnreadableFile):
                 # A document that can no longer be read is no longer answered from.
                 unread.add(path)
-                problems.append(_problem(path, error.what, error.remedy))
-                draft = None
-            if draft is None:
+                problems.append(folders.problem(path, found.what, found.remedy))
                 self._tally.done_bytes += stat.st_size
-            else:
-                batch.append(draft)
+            elif found.document is None and old is not None:
+                self._touched.append(replace(old, size=found.size, modified_ns=stat.st_mtime_ns))
+                self._tally.unchanged += 1
+                self._tally.done_bytes += stat.st_size
+            elif found.document is not None:
+                batch.append(self._draft(root, path, stat, found, found.document, is_new=old is None))
+                partial = (Problem(path, text, kind="partial") for text in found.document.problems)
+                self._tally.problems.extend(partial)
                 if sum(len(held.passages) for held in batch) >= BATCH_PASSAGES:
                     self._store(batch)
                     batch = []
@@ -182,26 +187,33 @@ class _Run:
         self._tally.removed += len(gone)
         self._tally.problems.extend(problems)
 
-    def _draft(self, root: Root, path: str, stat: os.stat_result, old: Source | None) -> _Draft | None:
-        """The document at `path` read and cut up; None when it is in the library as it is."""
-        if old is not None and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
-            self._tally.unchanged += 1
-            return None
-        file = below(root.path, path)
-        media_type = formats.media_type(file)
-        data = formats.load(file, self._limits)
-        mark = hashlib.sha256(data).hexdigest()
-        if old is not None and old.sha256 == mark:
-            self._touched.append(replace(old, size=len(data), modified_ns=stat.st_mtime_ns))
-            self._tally.unchanged += 1
-            return None
-        document = formats.parse(data, media_type, self._limits)
+    def _due(
+        self, root: Root, files: Mapping[str, os.stat_result], known: Mapping[str, Source]
+    ) -> Iterator[tuple[str, Path, str]]:
+        """The files of a root that may have changed, as `Readers.read` takes them."""
+        for path, stat in files.items():
+            self._tell(path)
+            old = known.get(path)
+            if old is not None and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
+                self._tally.unchanged += 1
+                self._tally.done_bytes += stat.st_size
+            else:
+                yield path, below(root.path, path), old.sha256 if old else ""
+
+    def _tell(self, path: str) -> None:
+        self._progress(Progress(path, self._tally.done_bytes, self._total_bytes, self._tally.encoded))
+
+    def _draft(
+        self, root: Root, path: str, stat: os.stat_result, found: Reading, document: Document, *, is_new: bool
+    ) -> _Draft:
+        """A document that was read, cut up."""
         cut = sentences.split(document)
         packed = passages.pack(document, cut, self._encoder.count_tokens, self._encoder.window)
         title = document.title or Path(path).stem
-        source = Source(identity(root, path), path, title, media_type, mark, len(data), stat.st_mtime_ns)
+        place = identity(root, path)
+        source = Source(place, path, title, found.media_type, found.sha256, found.size, stat.st_mtime_ns)
         keys = tuple(passage_key(passage, document.text) for passage in packed)
-        return _Draft(root, source, document, packed, keys, old is None)
+        return _Draft(root, source, document, packed, keys, is_new)
 
     def _store(self, batch: Sequence[_Draft]) -> None:
         """Encode what is new in a batch of documents and commit them."""
@@ -229,108 +241,6 @@ class _Run:
                 self._library.put(Read(draft.root, draft.source, draft.document, draft.passages, rows))
         self._tally.added += sum(draft.is_new for draft in batch)
         self._tally.changed += sum(not draft.is_new for draft in batch)
-
-
-def _checked(path: Path, index_folder: Path) -> Path:
-    """The absolute path of a folder or file to index."""
-    shown = _printable(str(path))
-    try:
-        whole = path.resolve(strict=True)
-        if not (whole.is_dir() or whole.is_file()):
-            raise UsageError(f"{shown} is neither a folder nor a file.", "Name a folder or a file of documents.")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(f"There is nothing to index at {shown}.", "Name a folder or a file that is there.") from error
-    if _printable(str(whole)) != str(whole):
-        raise UsageError(f"{_printable(str(whole))} has a name that is not valid UTF-8.", "Rename it.")
-    if not os.access(whole, os.R_OK):
-        raise UsageError(f"{shown} may not be read: permission denied.", "Give yourself permission to read it.")
-    if whole.is_relative_to(index_folder.resolve()):
-        raise UsageError(
-            f"{shown} lies in the index folder {index_folder} itself.", "Name the folder of your documents."
-        )
-    return whole
-
-
-def _files(root: Root, index_folder: Path) -> tuple[dict[str, os.stat_result], list[Problem]]:
-    """The regular files below a root by path, in order, and what could not be listed. Hidden files and folders, and
-    the index itself, are left out. Links to folders are not followed, so that none is read twice or for ever, nor are
-    links out of the root."""
-    if root.path.is_file():
-        return {root.path.name: root.path.stat()}, []
-    found: dict[str, os.stat_result] = {}
-    problems: list[Problem] = []
-
-    def failed(error: OSError) -> None:
-        place = Path(error.filename).relative_to(root.path).as_posix()
-        problems.append(_unlisted(place, error))
-
-    skipped = index_folder.resolve()
-    for folder, folders, names in os.walk(root.path, onerror=failed):
-        here = Path(folder)
-        followed = []
-        for name in sorted(name for name in folders if not name.startswith(".")):
-            if _is_link(here / name):
-                place = _printable((here / name).relative_to(root.path).as_posix())
-                reason = "is a link to a folder, which is not followed"
-                problems.append(Problem(place, reason, "Index its target.", "unsupported"))
-            elif (here / name) != skipped:
-                followed.append(name)
-        folders[:] = followed
-        for name in sorted(name for name in names if not name.startswith(".")):
-            path = (here / name).relative_to(root.path).as_posix()
-            if _printable(path) != path:
-                problems.append(_problem(path, "has a name that is not valid UTF-8", "Rename it."))
-                continue
-            if _leads_out(here / name, root.path):
-                reason = "is a link out of the folder, which is not followed"
-                problems.append(Problem(path, reason, "Index its target.", "unsupported"))
-                continue
-            try:
-                found[path] = (here / name).stat()
-            except OSError:
-                # What is wrong with it (a link to itself or to nothing) is said by the reader that fails on it.
-                try:
-                    found[path] = (here / name).lstat()
-                except FileNotFoundError:
-                    continue  # deleted since it was listed
-                except OSError as error:
-                    problems.append(_unlisted(path, error))
-    return found, problems
-
-
-def _problem(path: str, reason: str, remedy: str) -> Problem:
-    kind = "unreadable" if Path(path).suffix.lower() in formats.supported() else "unsupported"
-    return Problem(_printable(path), _printable(reason), remedy, kind)
-
-
-def _unlisted(place: str, error: OSError) -> Problem:
-    reason = f"could not be listed: {error.strerror}"
-    return Problem(_printable(place), reason, "Give yourself permission to read it.")
-
-
-def _printable(text: str) -> str:
-    """`text` with what is no Unicode, as in the name of a file whose bytes are not UTF-8, written as escapes."""
-    try:
-        data = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        data = text.encode("utf-8", "surrogatepass")
-    return data.decode("utf-8", "backslashreplace")
-
-
-def _is_link(path: Path) -> bool:
-    try:
-        return path.is_symlink()
-    except OSError:
-        return False  # in a folder that may be listed but not entered; entering it fails, which is reported
-
-
-def _leads_out(path: Path, root: Path) -> bool:
-    """Whether a link leads to something outside `root`: an archive from elsewhere could name any file of this
-    machine."""
-    try:
-        return path.is_symlink() and path.exists() and not path.resolve().is_relative_to(root)
-    except (OSError, RuntimeError):
-        return False  # a link to itself, or in a folder that may not be entered: the reader that fails on it says so
 
 
 def _opened(folder: Path, maker: Maker) -> Library:

@@ -12,7 +12,20 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from qa.errors import UsageError
-from qa.records import Answer, Citation, Document, Filter, Locator, Notice, Part, Place, Segment, ShownPassage, Source
+from qa.records import (
+    Answer,
+    Citation,
+    Document,
+    Filter,
+    Inspection,
+    Locator,
+    Notice,
+    Part,
+    Place,
+    Segment,
+    ShownPassage,
+    Source,
+)
 
 MAX_QUESTION_CHARS = 2000
 MAX_LIMIT = 50
@@ -89,6 +102,47 @@ def document_to_json(source: Source, document: Document, stale: str) -> dict[str
             "original": original_link(source),
             "text": f"/api/v1/documents/{quote(source.id, safe='')}/text",
         },
+    }
+    whole: dict[str, Any] = well_formed(body)
+    return whole
+
+
+def inspection_to_json(inspection: Inspection) -> dict[str, Any]:
+    """How a file was read, as `qa inspect --json` prints it. Sentences are numbered from 1 through the document."""
+    document, text = inspection.document, inspection.document.text
+    numbers = {span: number for number, span in enumerate((s for spans in inspection.sentences for s in spans), 1)}
+    body = {
+        **{name: value for name, value in _source(inspection.source).items() if name != "id"},
+        "size": inspection.source.size,
+        "characters": len(text),
+        "problems": list(document.problems),
+        "left_out": list(inspection.left_out),
+        "model": inspection.model,
+        "window": inspection.window,
+        "blocks": [
+            {
+                "kind": block.kind,
+                "start": block.start,
+                "end": block.end,
+                "locator": _locator(block.locator),
+                "label": label,
+                "sentences": [
+                    {"number": numbers[span], "start": span.start, "end": span.end, "text": text[span.start : span.end]}
+                    for span in spans
+                ],
+            }
+            for block, label, spans in zip(document.blocks, inspection.labels, inspection.sentences, strict=True)
+        ],
+        "passages": [
+            {
+                "start": passage.start,
+                "end": passage.end,
+                "context": passage.context,
+                "tokens": {"context": of_context, "text": of_text},
+                "sentences": [numbers[span] for span in passage.sentences],
+            }
+            for passage, (of_context, of_text) in zip(inspection.passages, inspection.tokens, strict=True)
+        ],
     }
     whole: dict[str, Any] = well_formed(body)
     return whole

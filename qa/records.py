@@ -59,7 +59,9 @@ class Document:
     """A file as it was read: one canonical text, and the blocks that cut it up.
 
     `title` is what the document calls itself, empty when it does not say. `problems` are sentences for people about
-    what could not be read ("2 of 5 pages have no text layer; not searched").
+    what could not be read ("2 of 5 pages are scans or pictures; not searched: pages 2, 4."), `left_out` about what was
+    left out because nobody would cite it ("Running heads and page numbers: 24 lines."); a library keeps only the
+    former.
     """
 
     text: str
@@ -67,6 +69,7 @@ class Document:
     media_type: str
     blocks: tuple[Block, ...]
     problems: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,8 +359,29 @@ class CrossEncoder:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspection:
+    """How one file was read, from bytes to passages.
+
+    `source.path` is the path as it was given, `source.id` empty. `labels[i]` says where `document.blocks[i]` stands,
+    `sentences[i]` are its spans. `tokens[i]` counts those of the context and of the text of `passages[i]`, of which
+    `model` reads `window` at once. `left_out` says what is in no passage, and why.
+    """
+
+    source: Source
+    document: Document
+    labels: tuple[str, ...]
+    sentences: tuple[tuple[Span, ...], ...]
+    passages: tuple[Passage, ...]
+    tokens: tuple[tuple[int, int], ...]
+    model: str
+    window: int
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one run of indexing did. Counts of documents, but for `encoded` and `kept`, which count passages."""
+    """What one run of indexing did. Counts of documents, but for `encoded` and `kept`, which count passages.
+    `problems`: all files that cannot be read, and of those that this run read the ones that it read in part."""
 
     added: int = 0
     changed: int = 0

@@ -67,7 +67,11 @@ def notices(answer: Answer) -> Iterator[str]:
 
 def _place(cited: Citation | ShownPassage | Place) -> str:
     """Where in its file something stands: "p. iii", "Funding", "line 12"; empty where that is not known."""
-    return one_line(cited.label.removeprefix(PurePosixPath(cited.source.path).name).removeprefix(", "))
+    return _within(PurePosixPath(cited.source.path).name, cited.label)
+
+
+def _within(file: str, label: str) -> str:
+    return one_line(label.removeprefix(file).removeprefix(", "))
 
 
 def nothing_searched(answer: Answer) -> str:
@@ -161,6 +165,7 @@ def summary(report: IndexReport, index: Any) -> str:
     """One paragraph on what a run of indexing did."""
     unread = sum(problem.kind == "unreadable" for problem in report.problems)
     other = sum(problem.kind == "unsupported" for problem in report.problems)
+    partly = len({problem.path for problem in report.problems if problem.kind == "partial"})
     said = [
         f"{report.added:,} added, {report.changed:,} changed",
         f"{report.removed:,} removed, {report.unchanged:,} unchanged",
@@ -168,13 +173,15 @@ def summary(report: IndexReport, index: Any) -> str:
     ]
     if unread:
         said.append(f"{unread:,} {'file' if unread == 1 else 'files'} could not be read")
+    if partly:
+        said.append(f"{partly:,} read in part")
     if other:
         said.append(f"{other:,} of another type")
     return f"Index {plain(str(index))}: " + "; ".join(said) + "."
 
 
 def problems(found: Sequence[Problem]) -> Iterator[str]:
-    """A line for each file that could not be read, and one for all of each ending that is not supported."""
+    """A line for each file that could not be read, or not wholly; one for all of an ending that is not supported."""
     endings: dict[str, list[Problem]] = {}
     for problem in found:
         if problem.kind == "unsupported":
@@ -190,7 +197,7 @@ def problems(found: Sequence[Problem]) -> Iterator[str]:
 
 
 def _problem(problem: Problem) -> str:
-    return one_line(f"{problem.path}: {problem.reason}. {problem.remedy}".strip())
+    return one_line(f"{problem.path}: {problem.reason.removesuffix('.')}. {problem.remedy}".strip())
 
 
 def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
@@ -215,6 +222,51 @@ def trace(found: Trace) -> Iterator[str]:
         yield f"{sign} {step.name:10s} {one_line(step.said)}"
     dropped = next((step.name for step in found.steps if step.passed is False), "")
     yield f"Rank {found.rank:,}." if found.found else f"Not among the results: it dropped out at {dropped!r}."
+
+
+SECTIONS = ("blocks", "sentences", "passages")
+
+_BEGINNING_CHARS = 60
+
+
+def inspection(told: dict[str, Any], sections: Sequence[str]) -> Iterator[str]:
+    """What `payload.inspection_to_json` told of a file, for people: all of it, or only some of SECTIONS."""
+    sentences = {each["number"]: one_line(each["text"]) for block in told["blocks"] for each in block["sentences"]}
+    if not sections:
+        yield one_line(told["path"])
+        counts = f"{len(told['blocks']):,} blocks, {len(sentences):,} sentences, {len(told['passages']):,} passages"
+        size = f"{told['size']:,} bytes, {told['characters']:,} characters"
+        model = f"{told['model']}, which reads {told['window']} tokens at once"
+        rows = (("type", told["media_type"]), ("title", told["title"]), ("size", size), ("holds", counts))
+        for name, value in (*rows, ("model", model)):
+            yield f"  {name:8s} {one_line(value)}"
+        for name, said in (("not read", told["problems"]), ("left out", told["left_out"])):
+            yield from (f"  {name} {one_line(each)}" for each in said)
+    file = PurePosixPath(told["path"]).name
+    for section in sections or SECTIONS:
+        if not sections:
+            yield f"\n{section}"
+        if section == "blocks":
+            for block in told["blocks"]:
+                numbers = [each["number"] for each in block["sentences"]]
+                first = sentences[numbers[0]] if numbers else ""
+                begins = first if len(first) <= _BEGINNING_CHARS else f"{first[:_BEGINNING_CHARS].rstrip()}…"
+                yield f"{block['kind']:10s} {_run(numbers):>9s}  {_within(file, block['label'])}: {begins}"
+        elif section == "sentences":
+            width = len(str(len(sentences)))
+            yield from (f"{number:{width}d}  {text}" for number, text in sentences.items())
+        else:
+            for passage in told["passages"]:
+                tokens = passage["tokens"]
+                cost = f"{tokens['context']} + {tokens['text']} tokens"
+                yield f"{_run(passage['sentences']):>9s}  {cost:18s} {one_line(passage['context'])}"
+
+
+def _run(numbers: Sequence[int]) -> str:
+    """Numbers without a gap: "7-9"."""
+    if len(numbers) < 2:
+        return str(numbers[0]) if numbers else "-"
+    return f"{numbers[0]}-{numbers[-1]}"
 
 
 @contextmanager

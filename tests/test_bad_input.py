@@ -16,6 +16,7 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 from shelf import QUESTIONS, Shelf, assert_exact, story, without_privileges
 
+from qa import terminal
 from qa.errors import UsageError
 from qa.formats import Limits
 from qa.records import Problem
@@ -95,6 +96,7 @@ def test_each_file_that_cannot_be_read_is_named_with_its_reason_and_the_rest_is_
     for problem in report.problems:
         assert problem.kind == ("unsupported" if problem.path.startswith("more/") else "unreadable")
         assert problem.reason
+        assert problem.remedy, problem
         assert "\n" not in problem.reason + problem.remedy
     assert (report.added, found(shelf)) == (4, {"good.md", "fine.pdf", "fine.docx", "secretly.txt"})
     again = shelf.index()
@@ -102,6 +104,31 @@ def test_each_file_that_cannot_be_read_is_named_with_its_reason_and_the_rest_is_
     with shelf.engine() as engine:
         problems = engine.status()["problems"]
     assert [problem["path"] for problem in problems] == [problem.path for problem in report.problems]
+
+
+def test_what_was_read_in_part_is_told_when_it_is_read_and_by_the_status_ever_after(shelf: Shelf) -> None:
+    shelf.write("old.txt", "Der Zug fährt über die Brücke, und Jürgen grüßt die Gäste.".encode("latin-1"))
+    buffer = BytesIO()
+    canvas = Canvas(buffer)
+    for page in range(4):
+        if page in (1, 2):
+            canvas.rect(0, 0, 500, 500, fill=1)
+        else:
+            canvas.drawString(72, 700, f"The lighthouse on page {page} was repaired after the storm by its keeper.")
+        canvas.showPage()
+    canvas.save()
+    shelf.write("scan.pdf", buffer.getvalue())
+    report = shelf.index()
+    said = reasons(report.problems)
+    assert {problem.kind for problem in report.problems} == {"partial"}
+    assert "guess" in said["old.txt"]
+    assert "2 of 4 pages are scans or pictures; not searched: pages 2-3." in said["scan.pdf"]
+    line = next(line for line in terminal.problems(report.problems) if line.startswith("scan.pdf"))
+    assert ".." not in line
+    assert "2 read in part" in terminal.summary(report, "index")
+    assert shelf.index().problems == ()
+    with shelf.engine() as engine:
+        assert [problem["path"] for problem in engine.status()["problems"]] == ["old.txt", "scan.pdf"]
 
 
 def test_files_beyond_the_limits_are_named_and_never_cut_short(shelf: Shelf) -> None:

@@ -654,7 +654,7 @@ def test_indexing_names_each_file_that_was_not_read_and_ends_with_1(docs: Path, 
         "picture 0.png and 3 more",
     ]
     assert next(line for line in said if line.startswith("damaged.pdf")).startswith("damaged.pdf: is damaged")
-    assert "empty.txt: is empty." in said
+    assert "empty.txt: is empty. Was it saved, or copied whole?" in said
     assert result.stdout == (
         "Index index: 4 added, 0 changed; 0 removed, 0 unchanged; 6 passages encoded, 0 taken over; "
         "2 files could not be read; 5 of another type.\n"

@@ -210,7 +210,9 @@ def test_pages_without_text_are_counted_and_named() -> None:
             canvas.showPage()
 
     document = read(_drawn(draw), PDF)
-    assert document.problems == ("2 of 5 pages have no text layer; not searched (pages 2, 4).",)
+    assert document.problems == (
+        "2 of 5 pages are scans or pictures; not searched: pages 2, 4. Text recognition (OCR) makes them searchable.",
+    )
 
 
 def test_a_pdf_without_any_text_names_the_remedy() -> None:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from qa.errors import UnreadableFile
 from qa.formats import docx, html, markdown, pdf, text
-from qa.formats.composing import check_size, without_surrogates
+from qa.formats.composing import check_size, out_of_memory, without_surrogates
 from qa.formats.limits import Limits
 from qa.records import Document
 
@@ -88,7 +88,7 @@ def load(path: Path, limits: Limits) -> bytes:
     `limits.max_file_bytes`, not a file, or may not be read."""
     data = _read_regular(path, limits.max_file_bytes + 1)
     if not data:
-        raise UnreadableFile("is empty")
+        raise UnreadableFile("is empty", "Was it saved, or copied whole?")
     if len(data) > limits.max_file_bytes:
         raise UnreadableFile(f"is larger than {limits.max_file_bytes // 2**20:,} MiB", "Split it into smaller files.")
     return data
@@ -104,17 +104,19 @@ def parse(data: bytes, media_type: str, limits: Limits) -> Document:
         document = READERS[media_type](data, limits)
     except UnreadableFile:
         raise
-    except MemoryError:
-        raise UnreadableFile("needs more memory than there is", "Split it into smaller files.") from None
+    except MemoryError as error:
+        raise out_of_memory(limits) from error
     except RecursionError:
-        raise UnreadableFile(f"is nested too deeply to be read as {name}") from None
+        raise UnreadableFile(
+            f"is nested too deeply to be read as {name}", "Does it open in another program? If so, save it anew."
+        ) from None
     except Exception as error:
         raise UnreadableFile(
             f"is damaged, or no {name} file that can be read ({type(error).__name__})",
             "Does it open in another program? If so, save it anew from there.",
         ) from error
     if not document.blocks:
-        raise UnreadableFile("holds no text")
+        raise UnreadableFile("holds no text", "If it shows some in another program, save it anew from there.")
     check_size(len(document.text), len(document.blocks), limits)
     return replace(document, text=without_surrogates(document.text), title=without_surrogates(document.title))
 
@@ -124,7 +126,7 @@ def _read_regular(path: Path, size: int) -> bytes:
     do something) and after (it may have been exchanged), without ever waiting for a writer."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UnreadableFile(_not_a_file(path.stat().st_mode))
+            raise UnreadableFile(_not_a_file(path.stat().st_mode), "Name a file, or leave it out.")
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(path, flags), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -132,15 +134,17 @@ def _read_regular(path: Path, size: int) -> bytes:
             return file.read(size)
     except FileNotFoundError:
         gone = "is a link to a file that is not there" if path.is_symlink() else "is no longer there"
-        raise UnreadableFile(gone) from None
+        raise UnreadableFile(gone, "Put it back, or index again without it.") from None
     except PermissionError:
         raise UnreadableFile("may not be read: permission denied", "Give yourself permission to read it.") from None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise UnreadableFile("is a link that leads back to itself") from None
-        raise UnreadableFile(f"could not be read: {error.strerror or error}") from None
+            raise UnreadableFile("is a link that leads back to itself", "Delete it.") from None
+        raise UnreadableFile(
+            f"could not be read: {error.strerror or error}", "Copy it to another disk, and index it there."
+        ) from None
     except ValueError as error:
-        raise UnreadableFile(f"has a name that cannot be opened: {error}") from None
+        raise UnreadableFile(f"has a name that cannot be opened: {error}", "Rename it.") from None
 
 
 def _not_a_file(mode: int) -> str:

@@ -95,6 +95,12 @@ def check_size(chars: int, blocks: int, limits: Limits) -> None:
         raise UnreadableFile(f"holds more than {limits.max_blocks:,} separate paragraphs", remedy)
 
 
+def out_of_memory(limits: Limits) -> UnreadableFile:
+    """What to raise when memory runs out."""
+    taken = f"{limits.max_memory_bytes // 2**20:,} MiB of memory"
+    return UnreadableFile(f"takes more than {taken} to read", "Split it into smaller files.")
+
+
 # Made by a program: its default names, names of files, and nothing but digits and signs.
 _NO_TITLE = re.compile(
     r"\W*(?:untitled|unbenannt|sans titre|sin título|anonymous|unspecified|unknown|none|null|title|(?:word )?document|"

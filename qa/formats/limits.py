@@ -1,4 +1,4 @@
-"""How much of one file is read."""
+"""How much of one file is read, and at what cost."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class Limits:
     is held in memory several times over while it is indexed. `max_blocks`: a real document has a block for every
     fifty characters at least; a million of them already take 250 MB. `max_pages`: the longest real files have a few
     thousand pages; a damaged or hostile one can claim millions.
+    `max_seconds` is wall time, and as much of one core: PDF, the slowest of the formats, is read at some 600 full
+    pages a second. `max_memory_bytes` is what the process that reads may take.
     """
 
     max_file_bytes: int = 256 * 1024 * 1024
@@ -24,3 +26,5 @@ class Limits:
     max_chars: int = 20_000_000
     max_blocks: int = 1_000_000
     max_pages: int = 20_000
+    max_seconds: float = 30.0
+    max_memory_bytes: int = 512 * 1024 * 1024

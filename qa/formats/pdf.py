@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from qa.errors import UnreadableFile
-from qa.formats.composing import Composition, HeadingPath, plausible_title
+from qa.formats.composing import Composition, HeadingPath, one_line, plausible_title
 from qa.formats.limits import Limits
 from qa.formats.pdf_headings import heading_levels, plain, title_place
+from qa.formats.pdf_hidden import leave_out
 from qa.formats.pdf_lines import Line, lines_of
 from qa.formats.pdf_paragraphs import paragraphs_of, usual_pitch
 from qa.records import Document, Locator
@@ -28,6 +30,7 @@ MEDIA_TYPE = "application/pdf"
 _DAMAGED = "Does it open in another program? If so, save it anew from there."
 _END, _END_WITHIN = b"%%EOF", 2_048
 _CUT_SHORT = "Does not end as a PDF does: it may be cut short, and some of it missing."
+_HIDDEN_REMEDY = "Does it show text in another program? If so, save it anew from there."
 _PAGE_GAP = "\n\f\n"
 _MAX_BOOKMARKS = 100_000
 # PDFium keeps global state: one thread at a time.
@@ -37,6 +40,7 @@ _pdfium_lock = threading.Lock()
 _MARGIN = 0.12
 _SAME_PLACE = 3.0  # points
 _REPEATED = 3
+_MAX_RUNS, _MAX_SHOWN = 20, 6
 _NUMBER = re.compile(r"\d+|\b[ivxlc]+\b", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(
     r"[\W_]*(?:page|seite|p\.)?\s*(?:\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|von|de|/)\s*\d{1,4})?[\W_]*", re.IGNORECASE
@@ -46,15 +50,19 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """`number` counts from 1; `label` is what is printed on the page when it is something else, else ""."""
+    """`number` counts from 1; `label` is what is printed on the page when it is something else, else "". `hidden`: the
+    ways in which text was hidden that is not among the lines. `angle` is that of most lines; `top` and `bottom` are the
+    page's edges as `Line.base` measures them for lines of that angle."""
 
     number: int
     label: str
+    angle: float
     top: float
     bottom: float
     lines: tuple[Line, ...]
     is_unreadable: bool = False
     is_picture: bool = False
+    hidden: tuple[str, ...] = ()
 
 
 def read(data: bytes, limits: Limits) -> Document:
@@ -67,6 +75,8 @@ def read(data: bytes, limits: Limits) -> Document:
     if not any(page.lines for page in pages):
         if any(page.is_unreadable for page in pages):
             raise UnreadableFile("is damaged: none of its pages can be read", _DAMAGED)
+        if any(page.hidden for page in pages):
+            raise UnreadableFile("holds no text but what nobody sees", _HIDDEN_REMEDY)
         raise UnreadableFile("has no text layer (is it scanned?)", "Run text recognition (OCR) over it first.")
     if not any(line.readable for page in pages for line in page.lines):
         raise UnreadableFile("holds text only in fonts that do not name their characters", "Run OCR over it first.")
@@ -117,18 +127,21 @@ def _page(document: PdfDocument, index: int) -> _Page:
     try:
         page = document[index]
     except PdfiumError:
-        return _Page(index + 1, label, 0, 0, (), is_unreadable=True)
+        return _Page(index + 1, label, 0, 0, 0, (), is_unreadable=True)
     try:
-        _, bottom, _, top = page.get_bbox()
+        left, bottom, right, top = page.get_bbox()
+        hidden = leave_out(page)
         textpage = page.get_textpage()
         try:
             lines = tuple(lines_of(textpage))
         finally:
             textpage.close()
-        is_picture = not lines and pdfium_c.FPDFPage_CountObjects(page) > 0
-        return _Page(index + 1, label, top, bottom, lines, is_picture=is_picture)
+        is_picture = not lines and not hidden and pdfium_c.FPDFPage_CountObjects(page) > 0
+        angle = max(counts := Counter(line.angle for line in lines), key=lambda a: (counts[a], -a), default=0.0)
+        edges = [y * math.cos(angle) - x * math.sin(angle) for x in (left, right) for y in (bottom, top)]
+        return _Page(index + 1, label, angle, max(edges), min(edges), lines, is_picture=is_picture, hidden=hidden)
     except PdfiumError:
-        return _Page(index + 1, label, 0, 0, (), is_unreadable=True)
+        return _Page(index + 1, label, 0, 0, 0, (), is_unreadable=True)
     finally:
         page.close()
 
@@ -158,7 +171,7 @@ def _compose(pages: list[_Page], title: str, bookmarks: dict[tuple[int, str], in
         ]
         for page in pages
     ]
-    words = {word.lower() for lines in kept for line in lines for word in _WORD.findall(line.text)}
+    words = set(_whole_words(kept))
     pitch = usual_pitch(kept)
     monospaced = sum(line.monospaced for lines in kept for line in lines)
     with_code = monospaced < 0.5 * sum(map(len, kept))
@@ -188,7 +201,18 @@ def _compose(pages: list[_Page], title: str, bookmarks: dict[tuple[int, str], in
                 headings.clear()
             elif level:
                 headings.enter(level, text)
-    return composition.document(MEDIA_TYPE, title, _problems(pages))
+    document = composition.document(MEDIA_TYPE, title, _problems(pages))
+    return replace(document, left_out=_left_out(pages, running))
+
+
+def _whole_words(pages: Iterable[Sequence[Line]]) -> Iterator[str]:
+    """The words in these lines, in lower case, but for the parts of those that a line's end divides."""
+    for lines in pages:
+        is_broken = False
+        for line in lines:
+            found = _WORD.findall(line.text.lower())
+            yield from found[is_broken : len(found) - line.hyphenated]
+            is_broken = line.hyphenated
 
 
 def _running(pages: Sequence[_Page]) -> set[tuple[int, int]]:
@@ -197,7 +221,7 @@ def _running(pages: Sequence[_Page]) -> set[tuple[int, int]]:
     seen: dict[str, list[float]] = defaultdict(list)  # where on its page each such line stands
     for page in pages:
         within = _MARGIN * (page.top - page.bottom)
-        upright = sorted((line.base, place) for place, line in enumerate(page.lines) if not line.angle)
+        upright = sorted((line.base, place) for place, line in enumerate(page.lines) if line.angle == page.angle)
         foot = [place for base, place in upright if base - page.bottom < within]
         head = [place for base, place in reversed(upright) if page.top - base < within]
         margins += [(page, foot), (page, head)]
@@ -229,22 +253,44 @@ def _pattern(line: Line) -> str:
     return plain(_NUMBER.sub("0", line.text))
 
 
+def _left_out(pages: Sequence[_Page], running: Collection[tuple[int, int]]) -> tuple[str, ...]:
+    """What nobody would cite."""
+    if not running:
+        return ()
+    texts = [line.text for page in pages for place, line in enumerate(page.lines) if (page.number, place) in running]
+    shown = ", ".join(f"“{text}”" for text in list(dict.fromkeys(map(one_line, texts)))[:_MAX_SHOWN])
+    lines = "1 line" if len(running) == 1 else f"{len(running):,} lines"
+    return (f"Running heads, running feet and page numbers: {lines} ({shown}).",)
+
+
 def _problems(pages: Sequence[_Page]) -> list[str]:
     pictures = [page.number for page in pages if page.is_picture]
     unreadable = [page.number for page in pages if page.is_unreadable]
     signs = [page.number for page in pages if any(not line.readable for line in page.lines)]
+    hidden = [page.number for page in pages if page.hidden]
     problems = []
     if pictures:
-        have = "has" if len(pictures) == 1 else "have"
-        which = _listed(pictures)
-        problems.append(f"{len(pictures)} of {len(pages)} pages {have} no text layer; not searched ({which}).")
+        are = "is a scan or picture" if len(pictures) == 1 else "are scans or pictures"
+        said = f"{len(pictures)} of {len(pages)} pages {are}; not searched: {_listed(pictures)}."
+        problems.append(f"{said} Text recognition (OCR) makes them searchable.")
     if unreadable:
-        problems.append(f"{len(unreadable)} of {len(pages)} pages are damaged; not searched ({_listed(unreadable)}).")
+        are = "is" if len(unreadable) == 1 else "are"
+        problems.append(f"{len(unreadable)} of {len(pages)} pages {are} damaged; not searched: {_listed(unreadable)}.")
     if signs:
-        problems.append(f"Some text is in a font that does not name its characters; not searched ({_listed(signs)}).")
+        problems.append(f"Some text is in a font that does not name its characters; not searched: {_listed(signs)}.")
+    if hidden:
+        ways = ", ".join(sorted({way for page in pages for way in page.hidden}))
+        problems.append(f"Some text is hidden from readers ({ways}); not searched: {_listed(hidden)}.")
     return problems
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:10]))
-    return ("page " if len(numbers) == 1 else "pages ") + shown + (" and others" if len(numbers) > 10 else "")
+    """Pages in order, those in a row as one: "pages 3, 5-9"."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    shown = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs[:_MAX_RUNS])
+    return ("page " if len(numbers) == 1 else "pages ") + shown + (" and others" if len(runs) > _MAX_RUNS else "")

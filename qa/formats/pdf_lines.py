@@ -23,6 +23,7 @@ _NO_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\u
 _MAX_NO_CHARACTER_SHARE = 0.2
 _MARKER = re.compile(r"([-*•‣◦▪●■□○➢➤✓✔❖·–\uf000-\uf0ff]|[\x00-\x08\x0e-\x1f\x7f-\x9f]|\S[\x01-\x08])[ \t]+(?=\S)")
 _ITEM_NUMBER = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.)]|\d{1,2}(?:\.\d{1,2}){1,4}\.?")
+_SOFT_HYPHEN = 0xAD
 _SPACES = re.compile(r" +")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b\ufeff\ufffe\uffff]")
 
@@ -31,6 +32,7 @@ _LEAST_HEIGHT = 0.1
 # A gap between two words this many times as wide as the line is high parts two columns of a table; beside a line that
 # is so parted, less will do.
 WIDE_GAP, _GAP_BESIDE_ROW = 1.0, 0.6
+_EXACT = 0.01  # of a quarter turn
 _EVEN = 0.15  # gaps that differ by less (multiples of the height) are of one width
 # Lines whose characters take up this many times the width usual on the page, or that have so few, are looked at.
 _AIRY, _FEW = 1.08, 30
@@ -141,8 +143,7 @@ class _Probe:
     def line(self, raw: str, start: int, hyphenated: bool, marker: str, rest: str) -> Line:
         first, last = self._index(start), self._index(start + len(raw) - 1)
         middle = self._index(start + len(raw) // 2)
-        angle = self._pdfium.FPDFText_GetCharAngle(self._page, middle)
-        angle = 0.0 if angle < 0 or math.isnan(angle) else round(angle, 2)
+        angle = _turn(self._pdfium.FPDFText_GetCharAngle(self._page, middle))
         measures = [self._measure(index, angle) for index in (first, middle, last)]
         height = sorted(m[3] for m in measures)[1]
         looks = [self._look(index) for index in (first, middle, last)]
@@ -153,8 +154,15 @@ class _Probe:
         text = clean(rest)
         if text.endswith(("-", "\u2010")) and text[-2:-1].isalnum():
             text, hyphenated = text[:-1], True
+        hyphenated = hyphenated or self._is_soft_hyphen(last + 1)
         left, right, base = measures[0][0], measures[2][1], sorted(m[2] for m in measures)[1]
         return Line(text, left, right, base, height, angle, bold, monospaced, marker, hyphenated, readable)
+
+    def _is_soft_hyphen(self, index: int) -> bool:
+        """Whether that character is one, which PDFium leaves out of the text, and often gives no code."""
+        if index > self._last or self._pdfium.FPDFText_GetUnicode(self._page, index) not in (0, _SOFT_HYPHEN):
+            return False
+        return bool(self._pdfium.FPDFText_HasUnicodeMapError(self._page, index) == 0)
 
     def _index(self, position: int) -> int:
         """The number on the page of the character at a position in the page's text."""
@@ -218,6 +226,17 @@ class _Probe:
             number = cells.pop(0)
             cells[0] = Cell(f"{number.text} {cells[0].text}", number.left, cells[0].right)
         return tuple(cell for cell in cells if cell.text) if len(cells) > 1 else ()
+
+
+def _turn(clockwise: float) -> float:
+    """The angle of a line, anticlockwise from level, from PDFium's, which goes the other way and is negative where it
+    does not know; quarters of a turn are exact, others rounded."""
+    if clockwise < 0 or math.isnan(clockwise):
+        return 0.0
+    quarters = clockwise / (math.pi / 2)
+    if abs(quarters - round(quarters)) < _EXACT:
+        return -round(quarters) % 4 * (math.pi / 2)
+    return round(math.tau - clockwise, 2)
 
 
 def _without_marker(raw: str) -> tuple[str, str]:

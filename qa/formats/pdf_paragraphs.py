@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from qa.formats.pdf_columns import in_columns
 from qa.formats.pdf_lines import WIDE_GAP, Cell, Line
 
 _SENTENCE_END = re.compile(r"[.!?…:。！？：][\"'”’»)\]\d*†‡]*$")
@@ -15,6 +16,7 @@ _NUMBERED = re.compile(r"(?:\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.)\s+(?=\S
 _LEADERS = re.compile(r"\s*(?:\. ?){5,}\s*")
 _RULE = re.compile(r"[-=_*~\s]{3,}")
 _LAST_PART = re.compile(r"[^\W\d_]+$")
+_ALWAYS_HYPHENATED = frozenset(["ex", "half", "self", "well"])
 _FIRST_PART = re.compile(r"[^\W\d_]+")
 
 # Multiples of a line's height, but for _PARAGRAPH_GAP (of the usual distance between lines).
@@ -76,7 +78,8 @@ def _rejoined(before: str, after: str, words: Collection[str]) -> str:
     if not left or not right or not right[0].islower():
         return f"{before}-{after}"
     compound, whole = f"{left[0]}-{right[0]}".lower(), f"{left[0]}{right[0]}".lower()
-    return f"{before}-{after}" if compound in words and whole not in words else f"{before}{after}"
+    is_compound = compound in words or left[0].lower() in _ALWAYS_HYPHENATED
+    return f"{before}-{after}" if is_compound and whole not in words else f"{before}{after}"
 
 
 def usual_pitch(pages: Iterable[Sequence[Line]]) -> float:
@@ -93,7 +96,7 @@ def usual_pitch(pages: Iterable[Sequence[Line]]) -> float:
 def paragraphs_of(lines: Sequence[Line], pitch: float, with_code: bool) -> list[Paragraph]:
     """The paragraphs of a page, in the order of its lines. `pitch` is as `usual_pitch` gives it; runs of monospaced
     lines are code if `with_code`."""
-    lines = _side_by_side(lines)
+    lines = in_columns(_side_by_side(lines))
     rows = _rows(lines)
     code = _code(lines) if with_code else frozenset()
     done: list[Paragraph] = []
