@@ -101,6 +101,8 @@ LIBRARIES: dict[str, str] = {
     "threadpoolctl": "engine",
     "pypdfium2": "formats",
     "mammoth": "formats",
+    "lxml": "formats",
+    "pptx": "formats",
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from qa.errors import UnreadableFile
-from qa.formats import docx, html, markdown, pdf, text
+from qa.formats import docx, html, markdown, pdf, slides, text
 from qa.formats.composing import check_size, without_surrogates
 from qa.formats.limits import Limits
 from qa.records import Document
@@ -36,12 +36,15 @@ class Format:
     signature: bytes = b""
 
 
+_ZIP = b"PK\x03\x04"
+
 FORMATS = (
     Format("text", text.MEDIA_TYPE, (".txt", ".text"), text.read),
     Format("Markdown", markdown.MEDIA_TYPE, (".md", ".markdown"), markdown.read),
     Format("HTML", html.MEDIA_TYPE, (".html", ".htm", ".xhtml"), html.read),
     Format("PDF", pdf.MEDIA_TYPE, (".pdf",), pdf.read, b"%PDF-"),
-    Format("Word", docx.MEDIA_TYPE, (".docx",), docx.read, b"PK\x03\x04"),
+    Format("Word", docx.MEDIA_TYPE, (".docx",), docx.read, _ZIP),
+    Format("PowerPoint", slides.MEDIA_TYPE, (".pptx", ".ppsx", ".pptm"), slides.read, _ZIP),
 )
 
 READERS: Mapping[str, Reader] = MappingProxyType({f.media_type: f.read for f in FORMATS})
@@ -73,8 +76,8 @@ def media_type(path: Path) -> str:
     if found.signature and found.signature not in head:
         if head.startswith(_OLD_OFFICE):
             raise UnreadableFile(
-                f"is named {ending}, but is protected by a password or in the format of Word before 2007",
-                "Save a copy as .docx without a password.",
+                f"is named {ending}, but is protected by a password or in a format from before 2007",
+                f"Save a copy as {found.endings[0]} without a password.",
             )
         if head:
             raise UnreadableFile(f"is named {ending}, but is not a {found.name} file", "Is it damaged, or misnamed?")

@@ -76,6 +76,11 @@ class Composition:
         self._length += len(text)
         check_size(self._length, len(self._blocks), self._limits)
 
+    @property
+    def has_blocks(self) -> bool:
+        """Whether any text was added yet."""
+        return bool(self._blocks)
+
     def document(self, media_type: str, title: str, problems: Iterable[str] = ()) -> Document:
         text = without_surrogates("".join(self._pieces))
         return Document(text, one_line(without_surrogates(title)), media_type, tuple(self._blocks), tuple(problems))
