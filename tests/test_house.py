@@ -103,6 +103,8 @@ LIBRARIES: dict[str, str] = {
     "mammoth": "formats",
     "lxml": "formats",
     "pptx": "formats",
+    "python_calamine": "formats",
+    "olefile": "formats",
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",

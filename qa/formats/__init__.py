@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from qa.errors import UnreadableFile
-from qa.formats import docx, html, markdown, pdf, slides, text
+from qa.formats import docx, html, markdown, pdf, separated, sheets, slides, text
 from qa.formats.composing import check_size, without_surrogates
 from qa.formats.limits import Limits
 from qa.records import Document
@@ -36,6 +37,7 @@ class Format:
     signature: bytes = b""
 
 
+_OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
 _ZIP = b"PK\x03\x04"
 
 FORMATS = (
@@ -45,6 +47,12 @@ FORMATS = (
     Format("PDF", pdf.MEDIA_TYPE, (".pdf",), pdf.read, b"%PDF-"),
     Format("Word", docx.MEDIA_TYPE, (".docx",), docx.read, _ZIP),
     Format("PowerPoint", slides.MEDIA_TYPE, (".pptx", ".ppsx", ".pptm"), slides.read, _ZIP),
+    Format("Excel", sheets.EXCEL, (".xlsx", ".xlsm"), sheets.read_as(sheets.EXCEL), _ZIP),
+    Format("Excel", sheets.EXCEL_BINARY, (".xlsb",), sheets.read_as(sheets.EXCEL_BINARY), _ZIP),
+    Format("Excel", sheets.OLD_EXCEL, (".xls",), sheets.read_as(sheets.OLD_EXCEL), _OLD_OFFICE),
+    Format("OpenDocument", sheets.OPEN_DOCUMENT, (".ods",), sheets.read_as(sheets.OPEN_DOCUMENT), _ZIP),
+    Format("CSV", separated.COMMAS, (".csv",), separated.read_as(separated.COMMAS)),
+    Format("TSV", separated.TABS, (".tsv", ".tab"), separated.read_as(separated.TABS)),
 )
 
 READERS: Mapping[str, Reader] = MappingProxyType({f.media_type: f.read for f in FORMATS})
@@ -54,7 +62,7 @@ _BY_TYPE = {f.media_type: f for f in FORMATS}
 
 # A PDF may begin with anything, as long as its header comes within the first 1,024 bytes (readers agree on that).
 _HEAD_BYTES = 1024
-_OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
+_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|meta|table|style)\b", re.IGNORECASE)
 
 
 def supported() -> tuple[str, ...]:
@@ -74,6 +82,10 @@ def media_type(path: Path) -> str:
     found = _BY_ENDING[ending]
     head = _read_regular(path, _HEAD_BYTES)
     if found.signature and found.signature not in head:
+        if head.startswith(_ZIP) and f"{ending}x" in _BY_ENDING:
+            return _BY_ENDING[f"{ending}x"].media_type  # as when somebody renamed it for an older program
+        if found.signature == _OLD_OFFICE and _HTML.match(head):
+            return html.MEDIA_TYPE  # many programs "export to Excel" so
         if head.startswith(_OLD_OFFICE):
             raise UnreadableFile(
                 f"is named {ending}, but is protected by a password or in a format from before 2007",

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import io
-import zipfile
-from xml.parsers import expat
 
 from qa.formats import package
-from qa.formats.composing import plausible_title
 from qa.formats.html import read_markup
 from qa.formats.limits import Limits
 from qa.records import Document
@@ -30,8 +27,6 @@ _STYLES = "\n".join(
         *(f"p[style-name='{name}'] => pre:separator('\\n')" for name in ("Source Code", "HTML Preformatted", "Code")),
     ]
 )
-_PROPERTIES = "docProps/core.xml"
-_DUBLIN_CORE_TITLE = "http://purl.org/dc/elements/1.1/ title"
 
 
 def read(data: bytes, limits: Limits) -> Document:
@@ -40,7 +35,7 @@ def read(data: bytes, limits: Limits) -> Document:
     import mammoth
 
     with package.opened(data, "Word", limits) as parts:
-        title = _title(parts)
+        title = package.title(parts)
     result = mammoth.convert_to_html(
         io.BytesIO(data),
         style_map=_STYLES,
@@ -54,31 +49,3 @@ def read(data: bytes, limits: Limits) -> Document:
     formulas = any("oMath" in message.message for message in result.messages)
     problems = ["Formulas were left out; only their surroundings can be searched."] if formulas else []
     return read_markup(markup, MEDIA_TYPE, limits, title=title, problems=problems)
-
-
-def _title(parts: zipfile.ZipFile) -> str:
-    """The title among the properties of the file, "" when there is none worth the name."""
-    if _PROPERTIES not in parts.namelist():
-        return ""
-    inside = False
-    found: list[str] = []
-
-    def start(name: str, _: object) -> None:
-        nonlocal inside
-        inside = name == _DUBLIN_CORE_TITLE
-
-    def end(_: str) -> None:
-        nonlocal inside
-        inside = False
-
-    def text(data: str) -> None:
-        if inside:
-            found.append(data)
-
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
-    try:
-        parser.Parse(parts.read(_PROPERTIES), True)
-    except expat.ExpatError:
-        return ""
-    return plausible_title("".join(found))

@@ -6,11 +6,13 @@ import io
 import posixpath
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from xml.parsers import expat
 
 from qa.errors import UnreadableFile
+from qa.formats.composing import plausible_title
 from qa.formats.limits import Limits
 
 if TYPE_CHECKING:
@@ -18,16 +20,22 @@ if TYPE_CHECKING:
 
 _MAX_PARTS = 20_000
 _CHUNK = 1_048_576
+_DUBLIN_CORE_TITLE = "http://purl.org/dc/elements/1.1/ title"
 _ENTITIES = "defines XML entities, which no office program does"
 _NOT_TRUSTED = "Do not trust this file."
 
 
-def opened(data: bytes, name: str, limits: Limits, *, may_name_a_type: bool = False) -> zipfile.ZipFile:
+def opened(
+    data: bytes, name: str, limits: Limits, *, may_name_a_type: bool = False, is_streamed: bool = False
+) -> zipfile.ZipFile:
     """The package that `data` is, once it is known that it unpacks to no more than the limits allow, needs no password
     and defines no XML entities; `name` is the format's for people. Older OpenDocument files and e-books may name a
-    document type; nobody reads its definition. Raises UnreadableFile."""
+    document type; nobody reads its definition. `is_streamed`: its markup is never held as a tree, and may be as large
+    as a file. Raises UnreadableFile."""
     try:
         package = zipfile.ZipFile(io.BytesIO(data))
+        if is_streamed:
+            limits = replace(limits, max_markup_bytes=limits.max_file_bytes, max_tags=limits.max_file_bytes)
         _check(package, limits, may_name_a_type)
     except UnreadableFile:
         raise
@@ -61,6 +69,34 @@ def parser() -> object:
     return etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
+
+
+def title(package: zipfile.ZipFile, part: str = "docProps/core.xml") -> str:
+    """The title among the properties of the file, which stand in `part`; "" when there is none worth the name."""
+    if part not in package.namelist():
+        return ""
+    inside = False
+    found: list[str] = []
+
+    def start(name: str, _: object) -> None:
+        nonlocal inside
+        inside = name == _DUBLIN_CORE_TITLE
+
+    def end(_: str) -> None:
+        nonlocal inside
+        inside = False
+
+    def text(data: str) -> None:
+        if inside:
+            found.append(data)
+
+    reader = expat.ParserCreate(namespace_separator=" ")
+    reader.StartElementHandler, reader.EndElementHandler, reader.CharacterDataHandler = start, end, text
+    try:
+        reader.Parse(package.read(part), True)
+    except expat.ExpatError:
+        return ""
+    return plausible_title("".join(found))
 
 
 def within(base: str, link: str) -> str:
