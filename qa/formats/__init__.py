@@ -11,16 +11,16 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from qa.errors import UnreadableFile
-from qa.formats import docx, html, markdown, pdf, separated, sheets, slides, text
+from qa.formats import docx, html, mail, markdown, pdf, separated, sheets, slides, text
 from qa.formats.composing import check_size, without_surrogates
 from qa.formats.limits import Limits
 from qa.records import Document
 
-__all__ = ["FORMATS", "READERS", "Format", "Limits", "load", "media_type", "parse", "supported"]
+__all__ = ["FORMATS", "READERS", "Format", "Limits", "load", "media_type", "parse", "supported", "type_of"]
 
 Reader = Callable[[bytes, Limits], Document]
 
@@ -51,6 +51,8 @@ FORMATS = (
     Format("Excel", sheets.EXCEL_BINARY, (".xlsb",), sheets.read_as(sheets.EXCEL_BINARY), _ZIP),
     Format("Excel", sheets.OLD_EXCEL, (".xls",), sheets.read_as(sheets.OLD_EXCEL), _OLD_OFFICE),
     Format("OpenDocument", sheets.OPEN_DOCUMENT, (".ods",), sheets.read_as(sheets.OPEN_DOCUMENT), _ZIP),
+    Format("mail", mail.MEDIA_TYPE, (".eml",), mail.read),
+    Format("mailbox", mail.MAILBOX, (".mbox", ".mbx"), mail.read_mailbox),
     Format("CSV", separated.COMMAS, (".csv",), separated.read_as(separated.COMMAS)),
     Format("TSV", separated.TABS, (".tsv", ".tab"), separated.read_as(separated.TABS)),
 )
@@ -75,12 +77,15 @@ def media_type(path: Path) -> str:
     ending is known. Raises UnreadableFile when the ending is not supported or belies the content, or as `load` does.
     """
     ending = path.suffix.lower()
-    if ending not in _BY_ENDING:
-        shown = ending if ending.isprintable() and len(ending) <= 12 else "strangely named"
-        kind = f"is a {shown} file, which is" if ending else "has no file ending, so its type is"
-        raise UnreadableFile(f"{kind} not supported", f"Supported are {', '.join(supported())}.")
-    found = _BY_ENDING[ending]
-    head = _read_regular(path, _HEAD_BYTES)
+    _known(ending)
+    return type_of(path.name, _read_regular(path, _HEAD_BYTES))
+
+
+def type_of(name: str, data: bytes) -> str:
+    """What kind of file it is that is called `name` and begins with (or is) `data`. Raises UnreadableFile when the
+    ending is not supported or belies the content."""
+    ending = PurePath(name).suffix.lower()
+    found, head = _known(ending), data[:_HEAD_BYTES]
     if found.signature and found.signature not in head:
         if head.startswith(_ZIP) and f"{ending}x" in _BY_ENDING:
             return _BY_ENDING[f"{ending}x"].media_type  # as when somebody renamed it for an older program
@@ -96,6 +101,15 @@ def media_type(path: Path) -> str:
     if not found.signature and head.startswith(b"%PDF-"):
         return pdf.MEDIA_TYPE
     return found.media_type
+
+
+def _known(ending: str) -> Format:
+    """The format of files with this ending. Raises UnreadableFile when none is supported."""
+    if ending in _BY_ENDING:
+        return _BY_ENDING[ending]
+    shown = ending if ending.isprintable() and len(ending) <= 12 else "strangely named"
+    kind = f"is a {shown} file, which is" if ending else "has no file ending, so its type is"
+    raise UnreadableFile(f"{kind} not supported", f"Supported are {', '.join(supported())}.")
 
 
 def load(path: Path, limits: Limits) -> bytes:
