@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from qa.errors import UnreadableFile
-from qa.formats import docx, epub, html, mail, markdown, pdf, separated, sheets, slides, text
+from qa.formats import docx, epub, html, mail, markdown, opendocument, pdf, separated, sheets, slides, text
 from qa.formats.composing import check_size, without_surrogates
 from qa.formats.limits import Limits
 from qa.records import Document
@@ -51,6 +51,8 @@ FORMATS = (
     Format("Excel", sheets.EXCEL_BINARY, (".xlsb",), sheets.read_as(sheets.EXCEL_BINARY), _ZIP),
     Format("Excel", sheets.OLD_EXCEL, (".xls",), sheets.read_as(sheets.OLD_EXCEL), _OLD_OFFICE),
     Format("OpenDocument", sheets.OPEN_DOCUMENT, (".ods",), sheets.read_as(sheets.OPEN_DOCUMENT), _ZIP),
+    Format("OpenDocument", opendocument.TEXT, (".odt", ".ott"), opendocument.read_as(opendocument.TEXT), _ZIP),
+    Format("OpenDocument", opendocument.SLIDES, (".odp",), opendocument.read_as(opendocument.SLIDES), _ZIP),
     Format("EPUB", epub.MEDIA_TYPE, (".epub",), epub.read, _ZIP),
     Format("mail", mail.MEDIA_TYPE, (".eml",), mail.read),
     Format("mailbox", mail.MAILBOX, (".mbox", ".mbx"), mail.read_mailbox),
