@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from qa.errors import UnreadableFile
-from qa.formats import docx, epub, html, mail, markdown, opendocument, pdf, separated, sheets, slides, text
+from qa.formats import docx, epub, html, mail, markdown, opendocument, pdf, rtf, separated, sheets, slides, text
 from qa.formats.composing import check_size, without_surrogates
 from qa.formats.limits import Limits
 from qa.records import Document
@@ -38,6 +38,7 @@ class Format:
 
 
 _OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
+_RICH_TEXT = b"{\\rtf"
 _ZIP = b"PK\x03\x04"
 
 FORMATS = (
@@ -53,6 +54,7 @@ FORMATS = (
     Format("OpenDocument", sheets.OPEN_DOCUMENT, (".ods",), sheets.read_as(sheets.OPEN_DOCUMENT), _ZIP),
     Format("OpenDocument", opendocument.TEXT, (".odt", ".ott"), opendocument.read_as(opendocument.TEXT), _ZIP),
     Format("OpenDocument", opendocument.SLIDES, (".odp",), opendocument.read_as(opendocument.SLIDES), _ZIP),
+    Format("RTF", rtf.MEDIA_TYPE, (".rtf",), rtf.read, _RICH_TEXT),
     Format("EPUB", epub.MEDIA_TYPE, (".epub",), epub.read, _ZIP),
     Format("mail", mail.MEDIA_TYPE, (".eml",), mail.read),
     Format("mailbox", mail.MAILBOX, (".mbox", ".mbx"), mail.read_mailbox),
@@ -89,6 +91,8 @@ def type_of(name: str, data: bytes) -> str:
     ending is not supported or belies the content."""
     ending = PurePath(name).suffix.lower()
     found, head = _known(ending), data[:_HEAD_BYTES]
+    if head.startswith(_RICH_TEXT):
+        return rtf.MEDIA_TYPE  # as Word writes it under the name of .doc
     if found.signature and found.signature not in head:
         if head.startswith(_ZIP) and f"{ending}x" in _BY_ENDING:
             return _BY_ENDING[f"{ending}x"].media_type  # as when somebody renamed it for an older program
