@@ -105,6 +105,7 @@ LIBRARIES: dict[str, str] = {
     "pptx": "formats",
     "python_calamine": "formats",
     "olefile": "formats",
+    "webvtt": "formats",
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",

@@ -15,7 +15,23 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from qa.errors import UnreadableFile
-from qa.formats import docx, epub, html, mail, markdown, opendocument, pdf, rtf, separated, sheets, slides, text
+from qa.formats import (
+    docx,
+    epub,
+    html,
+    mail,
+    markdown,
+    notebook,
+    opendocument,
+    pdf,
+    rtf,
+    separated,
+    sheets,
+    slides,
+    subtitles,
+    text,
+    values,
+)
 from qa.formats.composing import check_size, without_surrogates
 from qa.formats.limits import Limits
 from qa.records import Document
@@ -60,6 +76,11 @@ FORMATS = (
     Format("mailbox", mail.MAILBOX, (".mbox", ".mbx"), mail.read_mailbox),
     Format("CSV", separated.COMMAS, (".csv",), separated.read_as(separated.COMMAS)),
     Format("TSV", separated.TABS, (".tsv", ".tab"), separated.read_as(separated.TABS)),
+    Format("subtitles", subtitles.VTT, (".vtt",), subtitles.read_as(subtitles.VTT)),
+    Format("subtitles", subtitles.SRT, (".srt",), subtitles.read_as(subtitles.SRT)),
+    Format("notebook", notebook.MEDIA_TYPE, (".ipynb",), notebook.read),
+    Format("JSON", values.JSON, (".json",), values.read),
+    Format("JSON", values.LINES, (".jsonl", ".ndjson"), values.read_lines),
 )
 
 READERS: Mapping[str, Reader] = MappingProxyType({f.media_type: f.read for f in FORMATS})
