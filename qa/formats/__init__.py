@@ -31,6 +31,7 @@ from qa.formats import (
     subtitles,
     text,
     values,
+    xmlfile,
 )
 from qa.formats.composing import check_size, without_surrogates
 from qa.formats.limits import Limits
@@ -79,6 +80,7 @@ FORMATS = (
     Format("subtitles", subtitles.VTT, (".vtt",), subtitles.read_as(subtitles.VTT)),
     Format("subtitles", subtitles.SRT, (".srt",), subtitles.read_as(subtitles.SRT)),
     Format("notebook", notebook.MEDIA_TYPE, (".ipynb",), notebook.read),
+    Format("XML", xmlfile.MEDIA_TYPE, (".xml", ".nxml", ".jats"), xmlfile.read),
     Format("JSON", values.JSON, (".json",), values.read),
     Format("JSON", values.LINES, (".jsonl", ".ndjson"), values.read_lines),
 )
