@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from qa.errors import UnreadableFile
 from qa.formats import (
+    code,
     docx,
     epub,
     html,
@@ -59,7 +60,7 @@ _RICH_TEXT = b"{\\rtf"
 _ZIP = b"PK\x03\x04"
 
 FORMATS = (
-    Format("text", text.MEDIA_TYPE, (".txt", ".text"), text.read),
+    Format("text", text.MEDIA_TYPE, (".txt", ".text", ".log"), text.read),
     Format("Markdown", markdown.MEDIA_TYPE, (".md", ".markdown"), markdown.read),
     Format("HTML", html.MEDIA_TYPE, (".html", ".htm", ".xhtml"), html.read),
     Format("PDF", pdf.MEDIA_TYPE, (".pdf",), pdf.read, b"%PDF-"),
@@ -81,6 +82,7 @@ FORMATS = (
     Format("subtitles", subtitles.SRT, (".srt",), subtitles.read_as(subtitles.SRT)),
     Format("notebook", notebook.MEDIA_TYPE, (".ipynb",), notebook.read),
     Format("XML", xmlfile.MEDIA_TYPE, (".xml", ".nxml", ".jats"), xmlfile.read),
+    Format("source code", code.MEDIA_TYPE, code.ENDINGS, code.read),
     Format("JSON", values.JSON, (".json",), values.read),
     Format("JSON", values.LINES, (".jsonl", ".ndjson"), values.read_lines),
 )
