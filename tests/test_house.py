@@ -106,6 +106,7 @@ LIBRARIES: dict[str, str] = {
     "python_calamine": "formats",
     "olefile": "formats",
     "webvtt": "formats",
+    "docutils": "formats",
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",
