@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from qa.errors import UnreadableFile
 from qa.formats import (
+    asciidoc,
     code,
     docx,
     epub,
@@ -84,6 +85,7 @@ FORMATS = (
     Format("notebook", notebook.MEDIA_TYPE, (".ipynb",), notebook.read),
     Format("XML", xmlfile.MEDIA_TYPE, (".xml", ".nxml", ".jats"), xmlfile.read),
     Format("reStructuredText", rst.MEDIA_TYPE, (".rst", ".rest"), rst.read),
+    Format("AsciiDoc", asciidoc.MEDIA_TYPE, (".adoc", ".asciidoc"), asciidoc.read),
     Format("source code", code.MEDIA_TYPE, code.ENDINGS, code.read),
     Format("JSON", values.JSON, (".json",), values.read),
     Format("JSON", values.LINES, (".jsonl", ".ndjson"), values.read_lines),
