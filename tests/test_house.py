@@ -107,6 +107,7 @@ LIBRARIES: dict[str, str] = {
     "olefile": "formats",
     "webvtt": "formats",
     "docutils": "formats",
+    "oxmsg": "formats",
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",
