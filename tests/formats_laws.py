@@ -52,7 +52,7 @@ def read_or_reason(data: bytes, media_type: str) -> Document | UnreadableFile:
     try:
         return read(data, media_type)
     except UnreadableFile as error:
-        assert error.what
+        assert error.what and error.remedy
         return error
 
 

@@ -180,14 +180,16 @@ def parse(data: bytes, media_type: str, limits: Limits) -> Document:
     except MemoryError:
         raise UnreadableFile("needs more memory than there is", "Split it into smaller files.") from None
     except RecursionError:
-        raise UnreadableFile(f"is nested too deeply to be read as {name}") from None
+        raise UnreadableFile(
+            f"is nested too deeply to be read as {name}", "Does it open in another program? If so, save it anew."
+        ) from None
     except Exception as error:
         raise UnreadableFile(
             f"is damaged, or no {name} file that can be read ({type(error).__name__})",
             "Does it open in another program? If so, save it anew from there.",
         ) from error
     if not document.blocks:
-        raise UnreadableFile("holds no text")
+        raise UnreadableFile("holds no text", "If it shows some in another program, save it anew from there.")
     check_size(len(document.text), len(document.blocks), limits)
     return replace(document, text=without_surrogates(document.text), title=without_surrogates(document.title))
 

@@ -91,7 +91,8 @@ def document_of(letters: Iterator[Letter] | list[Letter], media_type: str, limit
         subject = letter.subject
         writing.letter(letter, titled=media_type != MAILBOX)
     if not writing.has_text:
-        raise UnreadableFile(writing.problems[0] if writing.problems else "holds no text")
+        reason = f"holds no text: {writing.problems[0]}" if writing.problems else "holds no text"
+        raise UnreadableFile(reason, "Save what is attached to it as files of their own.")
     return writing.composition.document(media_type, subject if media_type != MAILBOX else "", writing.problems)
 
 
@@ -138,9 +139,9 @@ class _Writing:
         self._attachments += 1
         try:
             if self._attachments > _MAX_ATTACHMENTS:
-                raise UnreadableFile(f"is one of more than {_MAX_ATTACHMENTS:,}")
+                raise UnreadableFile(f"is one of more than {_MAX_ATTACHMENTS:,}", "Save it as a file of its own.")
             if not attachment.data:
-                raise UnreadableFile("is empty")
+                raise UnreadableFile("is empty", "Ask for it again.")
             found = parse(attachment.data, type_of(name, attachment.data), self._limits)
         except UnreadableFile as error:
             self.problems.append(_UNREAD.format(name=name, reason=error.what))

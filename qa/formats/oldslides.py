@@ -208,7 +208,7 @@ def _boxes(record: _Record, depth: int) -> Iterator[tuple[int, str]]:
     """Type and text of the text boxes below a record that hold text of their own, not that of the outline, and are no
     placeholders of footers and the like."""
     if depth > _MAX_DEPTH:
-        raise UnreadableFile("is nested too deeply to be read as PowerPoint")
+        raise RecursionError("groups within groups")
     inner = list(_records(record.body))
     around = any(
         each.kind == _PLACEHOLDER and len(each.body) >= 5 and each.body[4] in _AROUND

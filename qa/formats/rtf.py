@@ -158,7 +158,7 @@ class _Reading:
                 self._decode()
                 self._stack.append(self._state)
                 if len(self._stack) > _MAX_DEPTH:
-                    raise UnreadableFile("is nested too deeply to be read as RTF")
+                    raise RecursionError("groups within groups")
                 self._to_skip = 0
             elif brace:
                 self._decode()

@@ -159,7 +159,7 @@ class _Reading:
             return
         if shape.shape_type == MSO_SHAPE_TYPE.GROUP:
             if depth == _MAX_NESTING:
-                raise UnreadableFile("is nested too deeply to be read as PowerPoint")
+                raise RecursionError("groups within groups")
             for member in shape.shapes:
                 yield from self._shape(member, depth + 1)
         elif shape.has_text_frame:

@@ -44,7 +44,9 @@ def _read(data: bytes, limits: Limits, *, media_type: str) -> Document:
     try:
         captions = webvtt.from_buffer(io.StringIO(text, newline=None), format=_FORMAT[media_type]).captions
     except (MalformedFileError, MalformedCaptionError) as error:
-        raise UnreadableFile(f"is not a file of subtitles that can be read ({one_line(str(error))[:100]})") from error
+        raise UnreadableFile(
+            f"is not a file of subtitles that can be read ({one_line(str(error))[:100]})", "Is it misnamed?"
+        ) from error
     composition = Composition(limits)
     for start, words in _utterances(captions):
         composition.add("paragraph", words, Locator(place=start, kind="time"), "\n")
