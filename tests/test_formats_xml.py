@@ -80,6 +80,22 @@ y = 2</programlisting></chapter></book>"""
     ]
 
 
+def test_attributes_are_read_where_an_element_says_all_by_them() -> None:
+    ports = """<ports><area name="North" sea="cold"><port code="BES" city="Brest"/>
+    <port code="CAL" city="Calais"/></area>
+    <area title="South"><port name="Nice"/></area><link href="x"/></ports>"""
+    document = read(ports, MEDIA_TYPE)
+    assert blocks(document) == [
+        ("heading", "North"),
+        ("row", "name: North | sea: cold"),
+        ("row", "code: BES | city: Brest"),
+        ("row", "code: CAL | city: Calais"),
+        ("heading", "South"),
+        ("row", "port: Nice"),
+    ]
+    assert heading_of(document, "Brest") == ("North",)
+
+
 def test_a_page_of_xhtml_is_read_as_a_page() -> None:
     page = '<html xmlns="http://www.w3.org/1999/xhtml"><body><nav>About</nav><h1>Tides</h1><p>High.</p></body></html>'
     assert quotes(read(page, MEDIA_TYPE), "paragraph") == ["High."]

@@ -26,6 +26,7 @@ EXCEL_BINARY = "application/vnd.ms-excel.sheet.binary.macroEnabled.12"
 OLD_EXCEL = "application/vnd.ms-excel"
 OPEN_DOCUMENT = "application/vnd.oasis.opendocument.spreadsheet"
 
+_MAIN_PARTS = frozenset(["xl/workbook.xml", "xl/workbook.bin", "content.xml"])
 _DAMAGED = "is damaged, or no spreadsheet that can be read"
 _DAMAGED_REMEDY = "Does it open in another program? If so, save it anew from there."
 # What programs call a sheet that nobody named.
@@ -44,6 +45,8 @@ def _read(data: bytes, limits: Limits, *, media_type: str) -> Document:
         markup = record_markup(data)
     else:
         with package.opened(data, "spreadsheet", limits, may_name_a_type=True, is_streamed=True) as parts:
+            if not _MAIN_PARTS & set(parts.namelist()):
+                raise UnreadableFile("is not a spreadsheet, whatever its name says", "Give it its right file ending.")
             if media_type == OPEN_DOCUMENT:
                 title, markup = package.title(parts, "meta.xml"), open_markup(parts)
             else:

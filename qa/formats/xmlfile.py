@@ -44,6 +44,7 @@ _SECTIONS = {
     "kwd-group": "Keywords", "author-notes": "Author notes", "fn-group": "Notes", "app": "Appendix",
     "bio": "About the author", "glossary": "Glossary", "funding-group": "Funding",
 }  # fmt: skip
+_NAMES = ("title", "name", "label")
 _MAX_AUTHORS = 40
 
 
@@ -160,7 +161,12 @@ def _anything(element: _Element, depth: int) -> Iterator[_Block]:
         yield from _record(element, children)
     else:
         inner = depth + any(_name(child) in _HEADINGS for child in children) if name != "body" else depth
-        yield from _attributes(element, children)
+        called = next((text for key, text in _said(element) if key in _NAMES), "")
+        if called and children:
+            yield _Block("heading", called, depth)
+            inner = depth + 1
+        if called or not children:
+            yield from _attributes(element)
         for child in children:
             yield from _anything(child, depth if _name(child) in _HEADINGS else inner)
 
@@ -202,32 +208,32 @@ def _gather_without(element: _Element, parts: list[str], without: set[_Element])
 
 
 def _is_value(element: _Element) -> bool:
-    return len(element) == 0 and _name(element) not in (*_PARAGRAPHS, *_HEADINGS, *_ITEMS, *_CODE, *_CAPTIONS)
+    if len(element) or _name(element) in (*_PARAGRAPHS, *_HEADINGS, *_ITEMS, *_CODE, *_CAPTIONS):
+        return False
+    return bool((element.text or "").strip()) or not _said(element)
 
 
 def _record(element: _Element, children: list[_Element]) -> Iterator[_Block]:
     """An element with several short ones in it, as a row of names and values; the attributes of the element first."""
-    given = [(_plain(key), value) for key, value in element.attrib.items() if _is_said(key)]
-    given += [(_name(child), child.text or "") for child in children]
-    given = [(name, tables.cell_text(value)) for name, value in given]
+    given = [*_said(element), *((_name(child), tables.cell_text(child.text or "")) for child in children)]
     for piece in tables.pieces([name for name, _ in given], [value for _, value in given]):
         yield _Block("row", piece.text)
 
 
-def _attributes(element: _Element, children: list[_Element]) -> Iterator[_Block]:
-    """The attributes of an element that says all by them."""
-    if children:
-        return
-    given = [(_plain(key), tables.cell_text(value)) for key, value in element.attrib.items() if _is_said(key)]
-    if len(given) > 1 and not (element.text or "").strip():
+def _attributes(element: _Element) -> Iterator[_Block]:
+    """What an element says by its attributes, as a row; one alone says something only if it is a name."""
+    given = _said(element)
+    if len(given) > 1:
         for piece in tables.pieces([name for name, _ in given], [value for _, value in given]):
             yield _Block("row", piece.text)
-    elif text := tables.cell_text(element.text or ""):
-        yield _Block("paragraph", text)
+    elif given and given[0][0] in _NAMES and not len(element):
+        yield _Block("row", f"{_name(element)}: {given[0][1]}")
 
 
-def _plain(name: str) -> str:
-    return name.rpartition("}")[2]
+def _said(element: _Element) -> list[tuple[str, str]]:
+    """The attributes of an element that may be meant for people, with their names."""
+    given = ((key.rpartition("}")[2], value) for key, value in element.attrib.items() if _is_said(key))
+    return [(name, text) for name, value in given if (text := tables.cell_text(value))]
 
 
 def _is_said(key: str) -> bool:
