@@ -102,7 +102,7 @@ def test_the_old_formats_and_open_document_read_the_same() -> None:
         ]
         assert place_of(document, "Paving", "b.ods") == "b.ods, Costs!A3:C3"
         assert document.problems[-1] == "Sheet Secret is hidden; not searched."
-    assert old.problems[0] == "1 row and 1 column of sheet Costs are hidden; not searched."
+    assert old.problems[0] == "1 row, 1 column of sheet Costs are hidden; not searched."
     assert_outlives_mutants(buffer.getvalue(), OLD_EXCEL)
     assert_outlives_mutants(open_buffer.getvalue(), OPEN_SHEET)
 
@@ -112,12 +112,14 @@ def test_hidden_sheets_rows_and_columns_are_left_out_and_named() -> None:
         _costs(book)
         book["Costs"].row_dimensions[5].hidden = True
         book["Costs"].column_dimensions["D"].hidden = True
+        book["Costs"]["E4"] = "Nobody sees it."
+        book["Costs"]["E4"].number_format = ";;;"
         book["Who's who"].sheet_state = "hidden"
 
     document = read(_written(hidden), EXCEL)
     assert quotes(document, "row") == ["Item: Dredging | Planned: 300"]
     assert document.problems == (
-        "1 row and 1 column of sheet Costs are hidden; not searched.",
+        "1 row, 1 column, 1 cell of sheet Costs are hidden; not searched.",
         "Sheet Who's who is hidden; not searched.",
     )
 

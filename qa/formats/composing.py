@@ -13,7 +13,10 @@ _MAX_HEADING_CHARS = 200
 
 # What no reader sees and no index should: control characters, marks of byte order and of possible line breaks,
 # and the non-characters that PDFium uses as its own signs.
-_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb\ufffe\uffff]")
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb\ufffe\uffff"
+    r"\U000e0000-\U000e007f]"  # letters as tags, which have no shape
+)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 

@@ -19,6 +19,9 @@ _MAX_AREA = 5_000_000
 _MAX_HIDDEN = 2_000_000
 _CHUNK = 1_048_576
 
+HIDDEN = ";;;"
+"""The format of cells that show nothing of what they hold."""
+
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _BUILT_IN = {9: "0%", 10: "0.00%", 5: "$", 6: "$", 7: "$", 8: "$", 44: "$"}
 _CURRENCY = re.compile(r"\[\$([^\]\-]{1,4})|\"?([$€£¥₹])")
@@ -30,8 +33,8 @@ _LINKS = ("http://schemas.openxmlformats.org/officeDocument/2006/relationships",
 
 @dataclass(slots=True)
 class Markup:
-    """Of one sheet. Rows and columns count from 0; `formats` is "%" or a sign of money by row and column; `unsaved`
-    counts formulas whose value was not stored with them."""
+    """Of one sheet. Rows and columns count from 0; `formats` is "%", HIDDEN or a sign of money by row and column;
+    `unsaved` counts formulas whose value was not stored with them."""
 
     hidden_rows: set[int] = field(default_factory=set)
     hidden_columns: set[int] = field(default_factory=set)
@@ -41,10 +44,12 @@ class Markup:
     def problems(self, sheet: str) -> Iterator[str]:
         """Sentences about what is not read."""
         rows, columns = len(self.hidden_rows), len(self.hidden_columns)
-        words = [f"{n:,} {name}{'s' if n > 1 else ''}" for n, name in ((rows, "row"), (columns, "column")) if n]
+        cells = sum(code == HIDDEN for code in self.formats.values())
+        counts = ((rows, "row"), (columns, "column"), (cells, "cell"))
+        words = [f"{n:,} {name}{'s' if n > 1 else ''}" for n, name in counts if n]
         if words:
-            be = "is" if rows + columns == 1 else "are"
-            yield f"{' and '.join(words)} of sheet {one_line(sheet)} {be} hidden; not searched."
+            be = "is" if rows + columns + cells == 1 else "are"
+            yield f"{', '.join(words)} of sheet {one_line(sheet)} {be} hidden; not searched."
         if self.unsaved:
             what = "1 formula has" if self.unsaved == 1 else f"{self.unsaved:,} formulas have"
             yield f"{what} no stored value in sheet {one_line(sheet)}; open and save the file to search them."
@@ -71,7 +76,7 @@ def excel_markup(parts: zipfile.ZipFile) -> dict[str, Markup]:
 
 
 def _codes(parts: zipfile.ZipFile) -> list[str]:
-    """For each style of cells "%", a sign of money, or ""."""
+    """For each style of cells "%", HIDDEN, a sign of money, or ""."""
     styles = package.tree(parts.read("xl/styles.xml"))
     written = {each.get("numFmtId"): each.get("formatCode", "") for each in styles.iter("{*}numFmt")}
     codes = []
@@ -79,7 +84,8 @@ def _codes(parts: zipfile.ZipFile) -> list[str]:
         number = style.get("numFmtId", "0")
         code = written.get(number) or _BUILT_IN.get(int(number) if number.isdecimal() else 0, "")
         money = _CURRENCY.search(code)
-        codes.append("%" if "%" in code else (money[1] or money[2]) if money else "")
+        shown = "%" if "%" in code else (money[1] or money[2]) if money else ""
+        codes.append(HIDDEN if code.strip() == ";;;" else shown)
     return codes
 
 

@@ -14,7 +14,7 @@ from qa.errors import UnreadableFile
 from qa.formats import package, tables
 from qa.formats.composing import Composition, HeadingPath, one_line
 from qa.formats.limits import Limits
-from qa.formats.sheetmarkup import Markup, excel_markup, open_markup
+from qa.formats.sheetmarkup import HIDDEN, Markup, excel_markup, open_markup
 from qa.formats.sheetrecords import record_markup
 from qa.records import Document, Locator
 
@@ -162,6 +162,8 @@ def _spans(sheet: CalamineSheet) -> Iterator[tables.Span]:
 
 def _shown(value: _VALUES, code: str) -> str:
     """A value as the program shows it, as far as that matters for reading: dates as ISO 8601, percentages, money."""
+    if code == HIDDEN:
+        return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, int | float):
