@@ -43,8 +43,8 @@ def figure(text: str) -> str:
 def is_header(rows: Sequence[Sequence[str]], *, is_expected: bool = False) -> bool:
     """Whether the first of the rows (cells as `cell_text` gives them, "" where empty) names the columns of the others:
     words, hardly one twice, over most of what the next rows hold. In two columns of nothing but words it may as
-    well be a first pair of name and value, so there a column must hold figures, or the table be long, unless a header
-    is expected of every table."""
+    well be a first pair of name and value, so there a column must hold figures, unless a header is expected of
+    every table."""
     if len(rows) < 2:
         return False
     head, below = rows[0], rows[1:20]
@@ -62,7 +62,7 @@ def is_header(rows: Sequence[Sequence[str]], *, is_expected: bool = False) -> bo
         return False
     if is_expected or len(filled | named) > 2:
         return True
-    return len(rows) > 8 or any(_figures(below, column) for column in filled)
+    return any(_figures(below, column) for column in filled)
 
 
 def _is_year(text: str) -> bool:
