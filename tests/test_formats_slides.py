@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from formats_laws import assert_outlives_mutants, block_of, blocks, place_of, quotes, read
+from PIL import Image
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
@@ -120,6 +121,16 @@ def test_slides_without_words_are_named() -> None:
     assert document.problems == ("Slides 2, 3 hold no text (pictures only?).",)
     with pytest.raises(UnreadableFile, match="empty or pictures"):
         parse(_written(lambda slide: None), MEDIA_TYPE, Limits())
+
+
+def test_pictures_are_not_needed_for_the_words_beside_them() -> None:
+    def illustrated(slide: Any) -> None:
+        _harbour(slide)
+        picture = io.BytesIO()
+        Image.new("RGB", (400, 400), "red").save(picture, "BMP")
+        slide.shapes.add_picture(picture, *_BOX[:2])
+
+    assert read(_written(illustrated), MEDIA_TYPE) == read(_written(_harbour), MEDIA_TYPE)
 
 
 def test_slide_numbers_dates_and_footers_are_left_out() -> None:

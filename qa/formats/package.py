@@ -45,13 +45,12 @@ def opened(
 
 
 def repacked(package: zipfile.ZipFile, wanted: Callable[[str], bool]) -> bytes:
-    """The wanted parts as a new package, not compressed, for libraries that unpack by themselves: a part cannot be
-    longer there than it was said to be here."""
+    """The package anew, not compressed, with the parts that are not wanted empty: for libraries that unpack by
+    themselves, or hold all in memory. A part cannot be longer there than it was said to be here."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as copy:
-        for part in package.infolist():
-            if wanted(part.filename):
-                copy.writestr(part.filename, package.read(part))
+        for name in dict.fromkeys(package.namelist()):
+            copy.writestr(name, package.read(name) if wanted(name) else b"")
     return buffer.getvalue()
 
 

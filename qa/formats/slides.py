@@ -43,7 +43,7 @@ def read(data: bytes, limits: Limits) -> Document:
     with package.opened(data, "PowerPoint", limits) as parts:
         if "ppt/presentation.xml" not in parts.namelist():
             raise UnreadableFile("is not a PowerPoint file, whatever its name says", "Give it its right file ending.")
-    presentation = Presentation(io.BytesIO(data))
+        presentation = Presentation(io.BytesIO(package.repacked(parts, lambda name: "/media/" not in name)))
     if len(presentation.slides) > limits.max_pages:
         raise UnreadableFile(f"has more than {limits.max_pages:,} slides", "Split it into smaller files.")
     composition = Composition(limits)
