@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from xml.parsers import expat
 
 from qa.errors import UnreadableFile
@@ -22,7 +23,6 @@ _CHUNK = 1_048_576
 HIDDEN = ";;;"
 """The format of cells that show nothing of what they hold."""
 
-_CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _BUILT_IN = {9: "0%", 10: "0.00%", 5: "$", 6: "$", 7: "$", 8: "$", 44: "$"}
 _CURRENCY = re.compile(r"\[\$([^\]\-]{1,4})|\"?([$€£¥₹])")
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -113,21 +113,22 @@ class _ExcelSheet:
 
     def __init__(self, codes: list[str]) -> None:
         self.markup = Markup()
-        self._codes = codes
+        self._codes = {str(style): code for style, code in enumerate(codes) if code}
         self._row = self._column = -1
         self._formula = self._valued = self._in_value = False
-        self._bounds = (1 << 30, -1, 1 << 30, -1)
+        self._top = self._left = 1 << 30
+        self._bottom = self._right = -1
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
         if name == "c":
-            place = _CELL.fullmatch(attributes.get("r", ""))
-            if place:
-                self._row, self._column = int(place[2]) - 1, _column(place[1])
+            place = attributes.get("r", "")
+            letters = place.rstrip("0123456789")
+            if letters and letters != place:
+                self._row, self._column = int(place[len(letters) :]) - 1, _column(letters)
             else:
                 self._column += 1
-            style = attributes.get("s", "")
-            if style.isdecimal() and int(style) < len(self._codes) and (code := self._codes[int(style)]):
+            if code := self._codes.get(attributes.get("s", "")):
                 self.markup.formats[self._row, self._column] = code
             self._formula = self._valued = False
         elif name in ("v", "is"):
@@ -157,21 +158,17 @@ class _ExcelSheet:
             self.markup.unsaved += 1
 
     def _spread(self) -> None:
-        top, bottom, left, right = self._bounds
-        self._bounds = (
-            min(top, self._row),
-            max(bottom, self._row),
-            min(left, self._column),
-            max(right, self._column),
-        )
-        if self._bounds != (top, bottom, left, right):
-            top, bottom, left, right = self._bounds
-            check_area((bottom - top + 1) * (right - left + 1))
+        row, column = self._row, self._column
+        if not (self._top <= row <= self._bottom and self._left <= column <= self._right):
+            self._top, self._bottom = min(self._top, row), max(self._bottom, row)
+            self._left, self._right = min(self._left, column), max(self._right, column)
+            check_area((self._bottom - self._top + 1) * (self._right - self._left + 1))
 
 
+@lru_cache(maxsize=20_000)
 def _column(letters: str) -> int:
     number = 0
-    for letter in letters:
+    for letter in letters[:4]:
         number = 26 * number + ord(letter) - ord("A") + 1
     return number - 1
 
