@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from qa.errors import UnreadableFile
 from qa.formats.composing import one_line
+from qa.formats.letters import Attachment, Letter, document_of, place_of
 from qa.formats.limits import Limits
-from qa.formats.mail import Attachment, Letter, document_of, place_of
 from qa.records import Document
 
 if TYPE_CHECKING:
