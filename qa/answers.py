@@ -186,8 +186,11 @@ def locator(document: Document, start: int) -> Locator:
 
 
 def label(source: Source, place: Locator) -> str:
-    """The place in the words a person would use: "mars.pdf, p. iii", "guide.md, Funding", "notes.txt, line 12"."""
+    """The place in the words a person would use: "mars.pdf, p. iii", "talk.pptx, slide 3", "guide.md, Funding",
+    "notes.txt, line 12"."""
     name = PurePosixPath(source.path).name
+    if place.place:
+        return f"{name}, {place.place}"
     if place.page is not None:
         return f"{name}, p. {place.label or place.page}"
     if place.heading:

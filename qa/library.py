@@ -561,16 +561,18 @@ def _packed(encoding: Encoding) -> bytes:
 
 
 def _blocks_json(blocks: Sequence[Block]) -> str:
-    rows = [
-        (b.kind, b.start, b.end, b.locator.heading, b.locator.page, b.locator.label, b.locator.line) for b in blocks
-    ]
+    rows = []
+    for block in blocks:
+        at = block.locator
+        rows.append((block.kind, block.start, block.end, at.heading, at.page, at.label, at.line, at.place, at.kind))
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
 
 def _blocks(rows: str) -> tuple[Block, ...]:
+    # Indexes from before places had words of their own end each row with the line.
     return tuple(
-        Block(kind, start, end, Locator(tuple(heading), page, label, line))
-        for kind, start, end, heading, page, label, line in json.loads(rows)
+        Block(kind, start, end, Locator(tuple(heading), page, label, line, *place))
+        for kind, start, end, heading, page, label, line, *place in json.loads(rows)
     )
 
 

@@ -27,6 +27,7 @@ MARKER_CHARS = 8
 no passage goes across it."""
 
 _HEADINGS = ("title", "heading")
+_APART = ("slide", "message", "chapter")  # one of these has nothing to do with the next
 
 
 def context(document: Document, block: Block) -> str:
@@ -118,8 +119,9 @@ def _runs(document: Document, read: Sequence[int]) -> Iterator[list[int]]:
         yield run
 
 
-def _place(block: Block) -> tuple[tuple[str, ...], int | None, bool]:
-    return block.locator.heading, block.locator.page, block.kind == "heading"
+def _place(block: Block) -> tuple[tuple[str, ...], int | None, str, bool]:
+    apart = block.locator.place if block.locator.kind in _APART else ""
+    return block.locator.heading, block.locator.page, apart, block.kind == "heading"
 
 
 def _fill(

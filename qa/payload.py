@@ -339,7 +339,9 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def _locator(locator: Locator) -> dict[str, Any]:
-    if locator.page is not None:
+    if locator.place:
+        kind = locator.kind
+    elif locator.page is not None:
         kind = "page"
     elif locator.heading:
         kind = "heading"
@@ -351,6 +353,7 @@ def _locator(locator: Locator) -> dict[str, Any]:
         "label": locator.label,
         "heading": list(locator.heading),
         "line": locator.line,
+        "place": locator.place or None,
     }
 
 

@@ -29,12 +29,19 @@ class Locator:
 
     `page` counts from 1; `label` is the page's printed label ("iii") where the file has one; `heading` is the path
     of headings above the block, outermost first; `line` is the 1-based line of the source file where it begins.
+    Where people name a place otherwise, `place` holds their words for it ("slide 3", "Costs!B7:D7") and `kind`, one of
+    PLACE_KINDS, says what that is. A slide also has its number as `page`.
     """
 
     heading: tuple[str, ...] = ()
     page: int | None = None
     label: str | None = None
     line: int | None = None
+    place: str = ""
+    kind: str = ""
+
+
+PLACE_KINDS = ("slide", "cells", "row", "record", "time", "message", "chapter", "cell", "lines")
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,8 +112,8 @@ def window(document: Document, mark: Span | None = None, first: int | None = Non
 
 
 def place_in_words(locator: Locator) -> str:
-    """Page, headings or line, as far as they are known: "p. iii, Part 1 › Funding"; "" when nothing is."""
-    words = [_page_name(locator)] if locator.page is not None else []
+    """Page, place, headings or line, as far as they are known: "p. iii, Part 1 › Funding"; "" when nothing is."""
+    words = [_page_name(locator)] if locator.page is not None or locator.place else []
     if locator.heading:
         words.append(" › ".join(locator.heading))
     if not words and locator.line is not None:
@@ -216,7 +216,7 @@ def _page(document: Document, cut: _Cut, before: _Cut | None) -> str:
 
 
 def _page_name(locator: Locator) -> str:
-    return f"p. {locator.label or locator.page}"
+    return locator.place or f"p. {locator.label or locator.page}"
 
 
 def _groups(pieces: list[Piece]) -> tuple[tuple[Piece, ...], ...]:

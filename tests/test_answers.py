@@ -403,6 +403,7 @@ def test_the_locator_of_a_place_is_that_of_the_last_block_that_began_by_then(gap
     [
         ("notes/mars.pdf", Locator(page=3), "mars.pdf, p. 3"),
         ("notes/mars.pdf", Locator(page=3, label="iii"), "mars.pdf, p. iii"),
+        ("notes/talk.pptx", Locator(("A",), page=3, place="slide 3", kind="slide"), "talk.pptx, slide 3"),
         ("mars.pdf", Locator(heading=("Part 1", "Funding"), page=3), "mars.pdf, p. 3"),
         ("a/b/guide.md", Locator(heading=("Part 1", "Funding"), line=9), "guide.md, Funding"),
         ("notes.txt", Locator(line=12), "notes.txt, line 12"),

@@ -64,6 +64,7 @@ def reasons(problems: tuple[Problem, ...]) -> dict[str, str]:
 
 
 UNREADABLE: dict[str, tuple[bytes, str]] = {
+    "sheet.xlsx": (docx(), "is not a spreadsheet"),
     "empty.txt": (b"", "is empty"),
     "blank.md": (b" \n\r\n\t", "holds no text"),
     "binary.txt": (bytes(range(256)) * 40, "binary"),
@@ -77,7 +78,7 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
     "old.docx": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "before 2007"),
     "tags.html": (b"<p></p><script>only = 'code'</script>", "holds no text"),
 }
-UNSUPPORTED = {"archive.zip": b"PK\x03\x04...", "picture.PNG": b"\x89PNG", "no ending": b"text", "sheet.xlsx": docx()}
+UNSUPPORTED = {"archive.zip": b"PK\x03\x04...", "picture.PNG": b"\x89PNG", "no ending": b"text", "drawing.vsdx": docx()}
 
 
 def test_each_file_that_cannot_be_read_is_named_with_its_reason_and_the_rest_is_indexed(shelf: Shelf) -> None:

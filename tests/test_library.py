@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from shelf import without_privileges
 
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, QAError, UsageError
-from qa.library import FILE, FORMAT, Library, Maker, Read, Root, below, identity, passage_key
+from qa.library import FILE, FORMAT, Library, Maker, Read, Root, _blocks, below, identity, passage_key
 from qa.records import BLOCK_KINDS, Block, Document, Encoding, Locator, Passage, Problem, Source, Span
 
 MAKER = Maker("a model", "0123456789abcdef", "tokens", 4, "punkt-1")
@@ -87,6 +87,8 @@ def documents(draw: st.DrawFn) -> Document:
         st.none() | st.integers(1, 99),
         st.none() | TEXTS,
         st.none() | st.integers(1, 99),
+        TEXTS,
+        TEXTS,
     )
     blocks = tuple(Block(draw(st.sampled_from(BLOCK_KINDS)), start, end, draw(places)) for start, end in pairwise(cuts))
     return Document(text, draw(TEXTS), "text/plain", blocks, tuple(draw(st.lists(TEXTS, max_size=2))))
@@ -192,6 +194,14 @@ def test_encodings_are_found_again_by_what_their_passage_says(library: Library) 
     found = library.encodings_of([*keys, b"of no passage"])
     assert set(found) == set(keys)
     assert all(equal(found[key], stored) for key, stored in zip(keys, one.encodings, strict=True))
+
+
+def test_blocks_stored_before_places_had_words_are_read() -> None:
+    stored = '[["paragraph",0,4,["A"],2,"ii",7],["row",5,9,[],null,null,null,"Costs!B7","cells"]]'
+    assert _blocks(stored) == (
+        Block("paragraph", 0, 4, Locator(("A",), 2, "ii", 7)),
+        Block("row", 5, 9, Locator(place="Costs!B7", kind="cells")),
+    )
 
 
 def test_a_passage_key_stands_for_context_text_and_sentences_but_not_for_the_place() -> None:

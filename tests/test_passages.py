@@ -188,6 +188,15 @@ def test_text_on_two_pages_is_in_two_passages() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["slide", "message", "chapter"])
+def test_two_slides_messages_or_chapters_are_in_two_passages_and_two_rows_in_one(kind: str) -> None:
+    texts = [("paragraph", ["One."]), ("paragraph", ["Two."])]
+    apart = draft(*((*text, Locator(place=f"x {n}", kind=kind)) for n, text in enumerate(texts)))
+    assert apart.said() == [["One."], ["Two."]]
+    together = draft(*((*text, Locator(place=f"A{n}", kind="cells")) for n, text in enumerate(texts)))
+    assert together.said() == [["One.", "Two."]]
+
+
 def test_a_separator_wider_than_the_window_does_not_burst_it() -> None:
     bars = " ".join("|-" * 300)
     made = draft(("row", ["a | b"], Locator()), f"\n{bars}\n", ("row", ["c | d"], Locator()))

@@ -51,7 +51,7 @@ def test_an_answer_has_the_keys_of_the_design_and_no_others(answer: Answer) -> N
     citation, passage = body["citations"][0], body["passages"][0]
     assert " ".join(citation) == "number text start end score document locator label selectors stale links also"
     assert list(citation["document"]) == ["id", "path", "title", "media_type", "sha256"]
-    assert list(citation["locator"]) == ["type", "page", "label", "heading", "line"]
+    assert list(citation["locator"]) == ["type", "page", "label", "heading", "line", "place"]
     assert list(citation["links"]) == ["view", "original"]
     assert [list(selector) for selector in citation["selectors"]] == [
         ["type", "exact", "prefix", "suffix"],
@@ -149,6 +149,7 @@ def test_next_asks_with_the_same_filter_and_explanation(answer: Answer) -> None:
     ("locator", "kind"),
     [
         (Locator(("A",), page=3, label="iii", line=4), "page"),
+        (Locator(("A",), page=3, place="slide 3", kind="slide"), "slide"),
         (Locator(("A",), line=4), "heading"),
         (Locator(line=4), "line"),
         (Locator(), "document"),

@@ -148,6 +148,8 @@ def test_neighbouring_items_and_rows_stand_together() -> None:
     [
         (Locator(("A", "B"), page=3, label="iii", line=9), "p. iii, A › B"),
         (Locator(page=3), "p. 3"),
+        (Locator(("A",), page=3, place="slide 3", kind="slide"), "slide 3, A"),
+        (Locator(place="Costs!B7:D7", kind="cells"), "Costs!B7:D7"),
         (Locator(("A",), line=9), "A"),
         (Locator(line=9), "line 9"),
         (Locator(), ""),

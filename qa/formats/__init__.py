@@ -7,19 +7,44 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from qa.errors import UnreadableFile
-from qa.formats import docx, html, markdown, pdf, text
+from qa.formats import (
+    asciidoc,
+    code,
+    docx,
+    epub,
+    html,
+    latex,
+    mail,
+    markdown,
+    notebook,
+    olddoc,
+    oldslides,
+    opendocument,
+    outlook,
+    pdf,
+    rst,
+    rtf,
+    separated,
+    sheets,
+    slides,
+    subtitles,
+    text,
+    values,
+    xmlfile,
+)
 from qa.formats.composing import check_size, out_of_memory, without_surrogates
 from qa.formats.limits import Limits
 from qa.records import Document
 
-__all__ = ["FORMATS", "READERS", "Format", "Limits", "load", "media_type", "parse", "supported"]
+__all__ = ["FORMATS", "READERS", "Format", "Limits", "load", "media_type", "parse", "supported", "type_of"]
 
 Reader = Callable[[bytes, Limits], Document]
 
@@ -36,12 +61,42 @@ class Format:
     signature: bytes = b""
 
 
+_OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
+_RICH_TEXT = b"{\\rtf"
+_ZIP = b"PK\x03\x04"
+
 FORMATS = (
-    Format("text", text.MEDIA_TYPE, (".txt", ".text"), text.read),
+    Format("text", text.MEDIA_TYPE, (".txt", ".text", ".log"), text.read),
     Format("Markdown", markdown.MEDIA_TYPE, (".md", ".markdown"), markdown.read),
     Format("HTML", html.MEDIA_TYPE, (".html", ".htm", ".xhtml"), html.read),
     Format("PDF", pdf.MEDIA_TYPE, (".pdf",), pdf.read, b"%PDF-"),
-    Format("Word", docx.MEDIA_TYPE, (".docx",), docx.read, b"PK\x03\x04"),
+    Format("Word", docx.MEDIA_TYPE, (".docx",), docx.read, _ZIP),
+    Format("PowerPoint", slides.MEDIA_TYPE, (".pptx", ".ppsx", ".pptm"), slides.read, _ZIP),
+    Format("Excel", sheets.EXCEL, (".xlsx", ".xlsm"), sheets.read_as(sheets.EXCEL), _ZIP),
+    Format("Excel", sheets.EXCEL_BINARY, (".xlsb",), sheets.read_as(sheets.EXCEL_BINARY), _ZIP),
+    Format("Excel", sheets.OLD_EXCEL, (".xls",), sheets.read_as(sheets.OLD_EXCEL), _OLD_OFFICE),
+    Format("OpenDocument", sheets.OPEN_DOCUMENT, (".ods",), sheets.read_as(sheets.OPEN_DOCUMENT), _ZIP),
+    Format("OpenDocument", opendocument.TEXT, (".odt", ".ott"), opendocument.read_as(opendocument.TEXT), _ZIP),
+    Format("OpenDocument", opendocument.SLIDES, (".odp",), opendocument.read_as(opendocument.SLIDES), _ZIP),
+    Format("RTF", rtf.MEDIA_TYPE, (".rtf",), rtf.read, _RICH_TEXT),
+    Format("EPUB", epub.MEDIA_TYPE, (".epub",), epub.read, _ZIP),
+    Format("Word", olddoc.MEDIA_TYPE, (".doc", ".dot"), olddoc.read, _OLD_OFFICE),
+    Format("PowerPoint", oldslides.MEDIA_TYPE, (".ppt", ".pps"), oldslides.read, _OLD_OFFICE),
+    Format("mail", mail.MEDIA_TYPE, (".eml",), mail.read),
+    Format("Outlook", outlook.MEDIA_TYPE, (".msg",), outlook.read, _OLD_OFFICE),
+    Format("mailbox", mail.MAILBOX, (".mbox", ".mbx"), mail.read_mailbox),
+    Format("CSV", separated.COMMAS, (".csv",), separated.read_as(separated.COMMAS)),
+    Format("TSV", separated.TABS, (".tsv", ".tab"), separated.read_as(separated.TABS)),
+    Format("subtitles", subtitles.VTT, (".vtt",), subtitles.read_as(subtitles.VTT)),
+    Format("subtitles", subtitles.SRT, (".srt",), subtitles.read_as(subtitles.SRT)),
+    Format("notebook", notebook.MEDIA_TYPE, (".ipynb",), notebook.read),
+    Format("XML", xmlfile.MEDIA_TYPE, (".xml", ".nxml", ".jats"), xmlfile.read),
+    Format("reStructuredText", rst.MEDIA_TYPE, (".rst", ".rest"), rst.read),
+    Format("AsciiDoc", asciidoc.MEDIA_TYPE, (".adoc", ".asciidoc"), asciidoc.read),
+    Format("LaTeX", latex.MEDIA_TYPE, (".tex", ".latex", ".ltx"), latex.read),
+    Format("source code", code.MEDIA_TYPE, code.ENDINGS, code.read),
+    Format("JSON", values.JSON, (".json",), values.read),
+    Format("JSON", values.LINES, (".jsonl", ".ndjson"), values.read_lines),
 )
 
 READERS: Mapping[str, Reader] = MappingProxyType({f.media_type: f.read for f in FORMATS})
@@ -51,7 +106,7 @@ _BY_TYPE = {f.media_type: f for f in FORMATS}
 
 # A PDF may begin with anything, as long as its header comes within the first 1,024 bytes (readers agree on that).
 _HEAD_BYTES = 1024
-_OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
+_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|meta|table|style)\b", re.IGNORECASE)
 
 
 def supported() -> tuple[str, ...]:
@@ -64,23 +119,41 @@ def media_type(path: Path) -> str:
     ending is known. Raises UnreadableFile when the ending is not supported or belies the content, or as `load` does.
     """
     ending = path.suffix.lower()
-    if ending not in _BY_ENDING:
-        shown = ending if ending.isprintable() and len(ending) <= 12 else "strangely named"
-        kind = f"is a {shown} file, which is" if ending else "has no file ending, so its type is"
-        raise UnreadableFile(f"{kind} not supported", f"Supported are {', '.join(supported())}.")
-    found = _BY_ENDING[ending]
-    head = _read_regular(path, _HEAD_BYTES)
+    _known(ending)
+    return type_of(path.name, _read_regular(path, _HEAD_BYTES))
+
+
+def type_of(name: str, data: bytes) -> str:
+    """What kind of file it is that is called `name` and begins with (or is) `data`. Raises UnreadableFile when the
+    ending is not supported or belies the content."""
+    ending = PurePath(name).suffix.lower()
+    found, head = _known(ending), data[:_HEAD_BYTES]
+    if head.startswith(_RICH_TEXT):
+        return rtf.MEDIA_TYPE  # as Word writes it under the name of .doc
     if found.signature and found.signature not in head:
+        if head.startswith(_ZIP) and f"{ending}x" in _BY_ENDING:
+            return _BY_ENDING[f"{ending}x"].media_type  # as when somebody renamed it for an older program
+        if found.signature == _OLD_OFFICE and _HTML.match(head):
+            return html.MEDIA_TYPE  # many programs "export to Excel" so
         if head.startswith(_OLD_OFFICE):
             raise UnreadableFile(
-                f"is named {ending}, but is protected by a password or in the format of Word before 2007",
-                "Save a copy as .docx without a password.",
+                f"is named {ending}, but is protected by a password or in a format from before 2007",
+                f"Save a copy as {found.endings[0]} without a password.",
             )
         if head:
             raise UnreadableFile(f"is named {ending}, but is not a {found.name} file", "Is it damaged, or misnamed?")
     if not found.signature and head.startswith(b"%PDF-"):
         return pdf.MEDIA_TYPE
     return found.media_type
+
+
+def _known(ending: str) -> Format:
+    """The format of files with this ending. Raises UnreadableFile when none is supported."""
+    if ending in _BY_ENDING:
+        return _BY_ENDING[ending]
+    shown = ending if ending.isprintable() and len(ending) <= 12 else "strangely named"
+    kind = f"is a {shown} file, which is" if ending else "has no file ending, so its type is"
+    raise UnreadableFile(f"{kind} not supported", f"Supported are {', '.join(supported())}.")
 
 
 def load(path: Path, limits: Limits) -> bytes:

@@ -13,7 +13,10 @@ _MAX_HEADING_CHARS = 200
 
 # What no reader sees and no index should: control characters, marks of byte order and of possible line breaks,
 # and the non-characters that PDFium uses as its own signs.
-_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb\ufffe\uffff]")
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb\ufffe\uffff"
+    r"\U000e0000-\U000e007f]"  # letters as tags, which have no shape
+)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -75,6 +78,11 @@ class Composition:
         self._blocks.append(Block(kind, self._length, self._length + len(text), locator))
         self._length += len(text)
         check_size(self._length, len(self._blocks), self._limits)
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether any text was added yet."""
+        return bool(self._blocks)
 
     def document(self, media_type: str, title: str, problems: Iterable[str] = ()) -> Document:
         text = without_surrogates("".join(self._pieces))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import io
-import zipfile
-from xml.parsers import expat
 
-from qa.errors import UnreadableFile
-from qa.formats.composing import plausible_title
+from qa.formats import package
 from qa.formats.html import read_markup
 from qa.formats.limits import Limits
 from qa.records import Document
@@ -30,10 +27,6 @@ _STYLES = "\n".join(
         *(f"p[style-name='{name}'] => pre:separator('\\n')" for name in ("Source Code", "HTML Preformatted", "Code")),
     ]
 )
-_PROPERTIES = "docProps/core.xml"
-_DUBLIN_CORE_TITLE = "http://purl.org/dc/elements/1.1/ title"
-_MAX_PARTS = 20_000
-_CHUNK = 1_048_576
 
 
 def read(data: bytes, limits: Limits) -> Document:
@@ -41,14 +34,8 @@ def read(data: bytes, limits: Limits) -> Document:
     page headers are left out. The title is the paragraph styled so, else the title among the file's properties."""
     import mammoth
 
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as package:
-            _check(package, limits)
-            title = _title(package)
-    except UnreadableFile:
-        raise
-    except Exception as error:  # zipfile raises eight kinds, zlib and struct more, for a file that was cut or altered
-        raise UnreadableFile("is damaged: not a whole Word file", "Copy it again, or save it anew.") from error
+    with package.opened(data, "Word", limits) as parts:
+        title = package.title(parts)
     result = mammoth.convert_to_html(
         io.BytesIO(data),
         style_map=_STYLES,
@@ -62,70 +49,3 @@ def read(data: bytes, limits: Limits) -> Document:
     formulas = any("oMath" in message.message for message in result.messages)
     problems = ["Formulas were left out; only their surroundings can be searched."] if formulas else []
     return read_markup(markup, MEDIA_TYPE, limits, title=title, problems=problems)
-
-
-def _check(package: zipfile.ZipFile, limits: Limits) -> None:
-    """Raises UnreadableFile for a package that would not be safe to unpack and parse."""
-    parts = package.infolist()
-    if any(part.flag_bits & 1 for part in parts):
-        raise UnreadableFile("is protected by a password", "Save a copy without one.")
-    if len(parts) > _MAX_PARTS or sum(part.file_size for part in parts) > limits.max_file_bytes:
-        most = limits.max_file_bytes // 2**20
-        raise UnreadableFile(f"unpacks to more than {most:,} MiB", "Is it what it says it is?")
-    size = tags = 0
-    for part in parts:
-        with package.open(part) as file:
-            chunk = file.read(_CHUNK)
-            if not _begins_xml(chunk):
-                continue
-            size += part.file_size
-            while chunk and size <= limits.max_markup_bytes and tags <= limits.max_tags:
-                tags += chunk.count(b"<")
-                chunk = file.read(_CHUNK)
-    if size > limits.max_markup_bytes or tags > limits.max_tags:
-        bounds = f"{limits.max_markup_bytes // 2**20:,} MiB or {limits.max_tags:,} tags"
-        raise UnreadableFile(f"holds more markup than {bounds}", "Split it into smaller files.")
-
-
-def _begins_xml(head: bytes) -> bool:
-    """Whether a part is XML. Raises UnreadableFile when it defines entities, which can grow without bound or point
-    to other files; no office program writes such definitions."""
-
-    def refuse(*_: object) -> None:
-        raise UnreadableFile("defines XML entities, which no office program does", "Do not trust this file.")
-
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        parser.Parse(head, False)
-    except expat.ExpatError:
-        return False
-    return True
-
-
-def _title(package: zipfile.ZipFile) -> str:
-    """The title among the properties of the file, "" when there is none worth the name."""
-    if _PROPERTIES not in package.namelist():
-        return ""
-    inside = False
-    found: list[str] = []
-
-    def start(name: str, _: object) -> None:
-        nonlocal inside
-        inside = name == _DUBLIN_CORE_TITLE
-
-    def end(_: str) -> None:
-        nonlocal inside
-        inside = False
-
-    def text(data: str) -> None:
-        if inside:
-            found.append(data)
-
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
-    try:
-        parser.Parse(package.read(_PROPERTIES), True)
-    except expat.ExpatError:
-        return ""
-    return plausible_title("".join(found))

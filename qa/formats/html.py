@@ -26,6 +26,10 @@ _TOKEN = re.compile(
     |<(?P<slash>/?)(?P<name>[a-z][^\s/>]*+)(?P<rest>(?:[^>=]++|=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))?+)*+)(?P<end>>?)""",
     re.IGNORECASE | re.VERBOSE,
 )
+_EMPTY = re.compile(r"""<([a-z][\w:.-]*+)((?:[^<>"'/]++|"[^"<]*+"|'[^'<]*+'|/(?!>))*+)/>""", re.IGNORECASE)
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "wbr"]
+)
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 # Left unclosed, formatting elements are opened anew in every following paragraph: 30 kB can become millions of nodes.
 # They mean nothing for the text, so they come in as spans, which are not opened anew.
@@ -56,7 +60,15 @@ def read(data: bytes, limits: Limits) -> Document:
         raise UnreadableFile(f"is HTML of more than {most:,} MiB", "Split it into smaller files.")
     declared = _CHARSET.search(data, 0, _CHARSET_WITHIN)
     source, problems = decode(data, declared[1].decode("ascii", "replace") if declared else "")
-    return read_markup(source, MEDIA_TYPE, limits, problems=problems)
+    return read_markup(opened_up(source), MEDIA_TYPE, limits, problems=problems)
+
+
+def opened_up(source: str) -> str:
+    """XHTML for a reader of HTML, to which a tag that ends with "/>" is an open one: an empty `<script/>` or `<title/>`
+    would swallow the rest of the page. HTML proper stays as it is."""
+    if not source.lstrip("\ufeff \t\r\n").startswith("<?xml"):
+        return source
+    return _EMPTY.sub(lambda tag: tag[0] if tag[1].lower() in _VOID else f"<{tag[1]}{tag[2]}></{tag[1]}>", source)
 
 
 def read_markup(
