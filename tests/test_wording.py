@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
@@ -78,3 +79,11 @@ def test_what_is_no_sentence_has_no_mark() -> None:
 def test_words_keep_what_tells_one_code_from_another(text: str, found: str, whole: str) -> None:
     assert words(text) == found.split()
     assert joined(text) == whole.split()
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "x." * 500_000 + " ", "x" + "." * 1_000_000])
+def test_a_text_without_spaces_is_looked_through_once(text: str) -> None:
+    began = time.perf_counter()
+    joined(text)
+    words(text)
+    assert time.perf_counter() - began < 5
