@@ -87,18 +87,17 @@ def _prints(_: str) -> str:
     return "done"
 
 
-def _lie(kind: str) -> Document:
-    text = "A text."
-    return {
-        "beyond": _document(text, "text/plain", Block("paragraph", 0, 99)),
-        "order": _document(text, "text/plain", Block("paragraph", 3, 5), Block("paragraph", 0, 2)),
-        "empty": _document(text, "text/plain", Block("paragraph", 3, 3)),
-        "kind": _document(text, "text/plain", Block("<script>", 0, 5)),
-        "type": _document(text, "text/html"),
-        "none": Document(text, "", "text/plain", ()),
-        "number": _document(text, "text/plain", Block("paragraph", 0, 5, Locator(page=-1))),
-        "page": _document(text, "text/plain", Block("paragraph", 0, 5, Locator(page="one"))),
-    }[kind]
+LIES = {
+    "beyond": _document("A text.", "text/plain", Block("paragraph", 0, 99)),
+    "order": _document("A text.", "text/plain", Block("paragraph", 3, 5), Block("paragraph", 0, 2)),
+    "empty": _document("A text.", "text/plain", Block("paragraph", 3, 3)),
+    "kind": _document("A text.", "text/plain", Block("<script>", 0, 5)),
+    "type": _document("A text.", "text/html"),
+    "none": Document("A text.", "", "text/plain", ()),
+    "number": _document("A text.", "text/plain", Block("paragraph", 0, 5, Locator(page=-1))),
+    "page": _document("A text.", "text/plain", Block("paragraph", 0, 5, Locator(page="one"))),
+}
+"""Documents against the laws of documents, of one kind each."""
 
 
 def _tried(attempt: Callable[[], object]) -> str:
@@ -132,7 +131,7 @@ _COMMANDS: dict[str, Callable[[str], object]] = {
     "nested": _nested,
     "nonsense": _nonsense,
     "prints": _prints,
-    "lie": _lie,
+    "lie": LIES.__getitem__,
     "segfault": lambda _: ctypes.string_at(0),
     "exit": lambda code: os._exit(int(code)),
     "killed": lambda _: ctypes.CDLL(None).kill(os.getpid(), 9),

@@ -175,7 +175,7 @@ def run_histories(small_model: str, model_cache: Path, examples: int, steps: int
 
 
 def test_any_history_of_a_folder_gives_the_answers_of_a_clean_build(small_model: str, model_cache: Path) -> None:
-    run_histories(small_model, model_cache, examples=16, steps=8)
+    run_histories(small_model, model_cache, examples=5, steps=8)
 
 
 @pytest.mark.slow
@@ -467,7 +467,7 @@ def crash(shelf: Shelf, times: int, seed: int) -> None:
 
 
 def test_indexing_killed_at_any_moment_leaves_the_old_state_or_a_new_one_and_can_go_on(shelf: Shelf) -> None:
-    crash(shelf, times=4, seed=1)
+    crash(shelf, times=2, seed=1)
 
 
 @pytest.mark.slow
