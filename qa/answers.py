@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from qa import folding
+from qa import confidence, folding
 from qa.records import (
     Answer,
     Citation,
@@ -96,30 +95,6 @@ class _Window:
         return (self.hit.source.path, self.hit.source.id, self.hit.sentences[self.first].start)
 
 
-SLOPES = {"meaning": 4.38, "tokens": 8.87, "lead": 3.55}
-OFFSET = -9.19
-"""A logistic fit to answers of which it is known whether they were right; `tests/bench_confidence.py` repeats it."""
-
-
-WORD_FOR_WORD = 0.99
-"""Confidence where the first passage holds the question itself, as a sentence."""
-
-
-def confidence(evidence: Sequence[Part]) -> float:
-    """How likely it is that the best passage answers, in [0, 1]; 0 without evidence.
-
-    Evidence is the best passage's best cosine with the question ("meaning"), how well its tokens match the question's
-    ("tokens"), and how far its score stands above that of the also-rans ("lead"), which tells a passage that answers
-    from one that is merely of the same subject as the rest. How much of the question's words it holds was tried too:
-    with lead, it adds nothing. A question that stands in the documents word for word ("verbatim") needs no fit.
-    """
-    if not evidence:
-        return 0.0
-    if any(part.name == "verbatim" for part in evidence):
-        return WORD_FOR_WORD
-    return 1 / (1 + math.exp(-(OFFSET + sum(SLOPES[part.name] * part.value for part in evidence))))
-
-
 def compose(
     query: str,
     hits: Sequence[Hit],
@@ -141,7 +116,7 @@ def compose(
     passage of its own. What is said in several places is shown once, with the others listed. Cited are the CITED best
     sentences of the page and the best sentence of each passage. Ties are ordered by document, then position.
     """
-    sure = confidence(evidence)
+    sure = confidence.probability(evidence)
     windows, nearly, folded = _folded([window for hit in hits for window in _windows(hit)])
     page = windows[offset : offset + limit]
     held = [(window, position) for window in page for position in range(window.first, window.last + 1)]

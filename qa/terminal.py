@@ -196,8 +196,8 @@ def _problem(problem: Problem) -> str:
 def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
     """What `Engine.status` told, for people."""
     if not only_problems:
-        names = ("index", "documents", "passages", "sentences", "model", "encoding", "splitter", "reranker", "commit")
-        for name in names:
+        names = "index documents passages sentences model encoding splitter noise reranker commit"
+        for name in names.split():
             value = state[name]
             yield f"{name:12s} {value:,}" if isinstance(value, int) else f"{name:12s} {one_line(str(value or 'none'))}"
         for root in state["roots"]:

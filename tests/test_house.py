@@ -44,16 +44,19 @@ ROOMS: dict[str, str] = {
     "models": "errors exports quantisation records",
     "crossencoders": "errors exports models records reranker",
     "snapshot": "errors folding interaction lexical library records vectors wording",
-    "answers": "folding records",
+    "answers": "confidence folding records",
+    "confidence": "records",
+    "foreign": "",
     "explaining": "records",
     "filtering": "records",
     "folding": "",
     "exact": "query records snapshot spelling wording",
     # The two that join the stages.
-    "indexing": "encoder errors formats library models passages records sentences settings snapshot",
+    "indexing": "encoder errors formats library models noise passages records sentences settings snapshot",
     "candidates": "exact folding lexical ranking records snapshot",
-    "engine": "answers candidates crossencoders encoder errors exact explaining filtering lexical library models "
-    "ranking records reranker settings snapshot",
+    "noise": "candidates encoder exact foreign ranking snapshot",
+    "engine": "answers candidates confidence crossencoders encoder errors exact explaining filtering lexical library "
+    "models noise ranking records reranker settings snapshot",
     "tracing": "candidates engine errors exact filtering ranking records snapshot",
     # Doors and what they share.
     "evaluation": "errors records",
