@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from qa.answers import (
     CITED,
+    MOST_TOGETHER,
     SHOWN_CHARS,
     SHOWN_WORDS,
     SURROUNDINGS,
+    TOGETHER,
     Hit,
     compose,
     label,
@@ -365,6 +367,26 @@ def test_two_documents_of_one_path_under_different_folders_are_told_apart() -> N
     answer = ask([other, one])
     assert [passage.source.id for passage in answer.passages] == ["d_a.txt", "d_other"]
     assert [passage.segments[0].citation for passage in answer.passages] == [1, 2]
+
+
+@given(hit_lists(), st.booleans(), st.integers(0, 3))
+def test_an_answer_is_the_best_sentence_and_those_of_its_passage_that_score_nearly_as_well(
+    hits: list[Hit], sure: bool, offset: int
+) -> None:
+    answer = ask(hits, limit=5, offset=offset, sure=sure)
+    if not answer.answered or offset:
+        assert answer.together == ()
+        assert all(citation.marked == (citation.text, "", "") for citation in answer.citations)
+        return
+    by_number = {citation.number: citation for citation in answer.citations}
+    said = [by_number[number] for number in answer.together]
+    assert 1 in answer.together and len(said) <= MOST_TOGETHER
+    assert [(c.start, c.end) for c in said] == sorted((c.start, c.end) for c in said)
+    assert {c.source.id for c in said} == {by_number[1].source.id}
+    assert all(by_number[1].score - TOGETHER - 1e-9 <= c.score <= by_number[1].score for c in said)
+    for citation in answer.citations:
+        assert "".join(citation.marked) == citation.text
+        assert citation.number in answer.together or not citation.marked[1]
 
 
 @given(st.lists(st.integers(0, 5), max_size=8), st.integers(0, 60))
