@@ -5,6 +5,7 @@ The filter, and what is quoted or excluded, stand before every cut: each arm loo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -63,28 +64,49 @@ def find(held: Snapshot, wanted: Exact, encoded: QuestionEncoding) -> Found:
     counts = np.diff(held.first)[found]
     rows = np.concatenate([np.arange(held.first[p], held.first[p + 1]) for p in found] or [found])
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    chars = held.spans[rows, 1] - held.spans[rows, 0]
     cosine = held.vectors.scores(encoded.vector, rows)
-    none, boilerplate, exact = np.empty((len(rows), 0)), held.boilerplate[rows], wanted.shares(rows, own[rows])
-    facts = ranking.Candidates(lexical[found], first, cosine, own[rows], chars, none, boilerplate, exact)
+    facts = ranking.Candidates(
+        lexical=lexical[found],
+        first=first,
+        cosine=cosine,
+        boilerplate=held.boilerplate[rows],
+        exact=wanted.shares(rows, ranking.of_best(own)[rows]),
+        matches=np.empty((len(rows), 0)),
+        headed=np.empty((len(found), 0), dtype=np.bool_),
+        weights=np.empty(0),
+    )
     ranked = ranking.rank(facts)
     group, owners = held.sentence_group[rows], held.document[found].tolist()
     scores = (ranked.sentence, ranked.passage, ranked.run_score)
     chosen, folded = folding.runs(first, owners, group, *scores, ranking.SHORTLIST)
-    facts, kept = facts.take(sorted(chosen))
-    weights = ranking.token_weights(held.passage_words.rarity(encoded.words), encoded.words)
-    facts = replace(facts, matches=held.tokens.matches(encoded.tokens, rows[kept]) * weights)
+    runs = sorted(chosen)
+    facts, kept = facts.take(runs)
+    facts = replace(
+        facts,
+        matches=held.tokens.matches(encoded.tokens, rows[kept]),
+        headed=_headed(held, encoded.words, found[[candidate for candidate, _, _ in runs]]),
+        weights=ranking.token_weights(held.passage_words.rarity(encoded.words), encoded.words),
+    )
     return Found(rows[kept][facts.first[:-1]], facts, frozenset(folded), found, ranked.passage)
 
 
 def shares(words: Lexicon, question: str, allowed: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """BM25 of every text divided by the best of all, 0 where no word matches or the filter does not let through."""
+    """BM25 of every text as a share of what one of mean length scores that holds each word once; 0 where no word
+    matches or the filter does not let through."""
     scores = np.zeros(len(words))
     limit = LEXICAL_LIMIT if allowed is None else len(words)
-    numbers, found = words.match(words.terms(question), limit)
-    scores[numbers] = found
-    of_best = ranking.of_best(scores)
-    return of_best if allowed is None else np.where(allowed, of_best, 0.0)
+    terms = words.terms(question)
+    numbers, found = words.match(terms, limit)
+    if len(numbers):
+        scores[numbers] = found / words.full(terms)
+    return scores if allowed is None else np.where(allowed, scores, 0.0)
+
+
+def _headed(held: Snapshot, words: Sequence[str], passages: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether title or headings of each passage hold each word, shape (passages, words)."""
+    places = held.heading[passages]
+    columns = {word: held.headings.naming(word)[places] for word in dict.fromkeys(words)}
+    return np.stack([columns[word] for word in words], axis=1) if words else np.empty((len(places), 0), np.bool_)
 
 
 def _best(scores: NDArray[np.float64], limit: int) -> NDArray[np.int64]:

@@ -17,7 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import answers, candidates, crossencoders, exact, explaining, filtering, models, ranking, snapshot
+from qa import (
+    answers,
+    candidates,
+    confidence,
+    crossencoders,
+    exact,
+    explaining,
+    filtering,
+    models,
+    noise,
+    ranking,
+    snapshot,
+)
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
 from qa.exact import Exact
@@ -99,7 +111,7 @@ class Engine:
         with ThreadPoolExecutor(1) as pool:
             encoder = pool.submit(_prepared, library.maker, settings, announce)
             reranker = pool.submit(_reranker, settings, announce)
-            held = _current(library, announce)
+            held = _current(library, encoder.result, announce)
             # Two threads on products as small as a question's wait for each other: 28 ms of processor time a question
             # against 12, and with other work on the machine 32 ms on the clock against 13.
             threadpool_limits(limits=1, user_api="blas")
@@ -161,7 +173,7 @@ class Engine:
         answer = answers.compose(
             question,
             [hit for hit, _ in hits],
-            evidence=_evidence(ranked),
+            evidence=_evidence(ranked, held.noise),
             least=self.settings.min_confidence,
             limit=limit,
             offset=offset,
@@ -225,6 +237,7 @@ class Engine:
                 "fingerprint": self._maker.fingerprint,
                 "encoding": WAYS[self._maker.way],
                 "splitter": self._maker.splitter,
+                "noise": round(held.noise, 4),
                 "reranker": None if self._reranker is None else self._reranker.model.name,
                 "roots": [str(root.path) for root in self._library.roots()],
                 "problems": [asdict(problem) for problem in self._library.problems()],
@@ -239,7 +252,7 @@ class Engine:
                         f"The index in {self.settings.index} was built anew in another way since it was opened.",
                         "Start this program again.",
                     )
-                self._snapshot = _current(self._library, self._announce)
+                self._snapshot = _current(self._library, lambda: self._encoder, self._announce)
                 self._documents.clear()
             return self._snapshot
 
@@ -364,13 +377,13 @@ def _reranker(settings: Settings, announce: Announce) -> Reranker | None:
     return Reranker(model)
 
 
-def _current(library: Library, announce: Announce) -> Snapshot:
+def _current(library: Library, encoder: Callable[[], Encoder], announce: Announce) -> Snapshot:
     """The snapshot of the library's last commit, from disk or, where that is behind or damaged, made in memory."""
     with library.reading():
         found = snapshot.load(library)
     if found is None:
         announce("The search index is behind or damaged and is made again in memory; `qa index` mends it.")
-        found = snapshot.build(library)
+        found = snapshot.build(library, lambda held: noise.level(held, encoder()))
     return found
 
 
@@ -390,40 +403,23 @@ def check_question(question: str) -> str:
     return text
 
 
-def _evidence(ranked: ranking.Ranked) -> tuple[Part, ...]:
-    """What confidence is drawn from; see `answers.confidence`. Empty without candidates."""
+def _evidence(ranked: ranking.Ranked, level: float) -> tuple[Part, ...]:
+    """What confidence is drawn from; empty without candidates."""
     if not len(ranked.order):
         return ()
-    given, best = ranked.candidates, int(ranked.order[0])
-    sentences = slice(int(given.first[best]), int(given.first[best + 1]))
-    cosine = float(given.cosine[sentences].max())
-    # Without token vectors the cosine stands in for their match: of the same scale, and the best there is.
-    matched = float(given.matches[sentences].max(axis=0).sum()) if given.matches.shape[1] else cosine
-    verbatim = Part("verbatim", 1.0, "a sentence of it is the question, word for word")
-    return (
-        *((verbatim,) if given.exact[sentences, 0].any() else ()),
-        Part("meaning", cosine, "best cosine in the first passage"),
-        Part("tokens", matched, "best match of each word of the question in it, by rarity"),
-        Part("lead", ranked.lead, "its score above the mean of the sixth to twentieth passage"),
-    )
+    return confidence.evidence(ranked.matched, ranked.lead, level, verbatim=ranked.verbatim)
 
 
 def _explained(answer: Answer, text: str, held: Snapshot, rows: dict[tuple[str, int], int]) -> Answer:
-    """The answer with the lexical parts of its scores told word by word. `text` is what was searched; `rows` are the
-    sentences of the index by their document and start."""
-    own = [rows[citation.source.id, citation.start] for citation in answer.citations]
+    """The answer with the lexical parts of its passages' scores told word by word. `text` is what was searched; `rows`
+    are the sentences of the index by their document and start."""
     around = [rows[passage.source.id, passage.start] for passage in answer.passages]
     passages = np.searchsorted(held.first, around, side="right") - 1
-    of_sentences = _words(held.sentence_words, text, np.array(own, dtype=np.int64))
-    of_passages = _words(held.passage_words, text, passages.astype(np.int64))
+    words = _words(held.passage_words, text, passages.astype(np.int64))
     return replace(
         answer,
-        citations=tuple(
-            replace(c, parts=of_sentences.split(c.parts, at, ranking.SENTENCE_LEXICAL_WEIGHT, "sentences"))
-            for at, c in enumerate(answer.citations)
-        ),
         passages=tuple(
-            replace(p, parts=of_passages.split(p.parts, at, ranking.LEXICAL_WEIGHT, "passages"))
+            replace(p, parts=words.split(p.parts, at, ranking.LEXICAL_WEIGHT, "passages"))
             for at, p in enumerate(answer.passages)
         ),
     )
@@ -432,8 +428,7 @@ def _explained(answer: Answer, text: str, held: Snapshot, rows: dict[tuple[str, 
 def _words(words: Lexicon, question: str, numbers: NDArray[np.int64]) -> explaining.Words:
     """What each word of the question adds to the BM25 of the texts numbered."""
     terms, typed = words.terms(question), words.typed(question)
-    _, best = words.match(terms, 1)
-    shares = words.alone(terms, numbers) / (best[0] if len(best) else 1.0)
+    shares = words.alone(terms, numbers) / (words.full(terms) or 1.0)
     return explaining.Words(
         tuple((typed.get(term.text, term.text), term.frequency) for term in terms), shares, len(words)
     )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qa import folders, formats, models, passages, sentences, snapshot
+from qa import folders, formats, models, noise, passages, sentences, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
@@ -138,7 +138,7 @@ class _Run:
         with self._library.reading():
             current = snapshot.load(self._library)
         if current is None:
-            snapshot.write(self._library)
+            snapshot.write(self._library, lambda held: noise.level(held, self._encoder))
         tally = self._tally
         return IndexReport(
             added=tally.added,

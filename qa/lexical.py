@@ -151,6 +151,20 @@ class Lexicon:
         order = np.argsort(numbers)
         return numbers[order], scores[order]
 
+    def full(self, terms: Sequence[Term]) -> float:
+        """The BM25 score of a text of mean length that holds each of `terms` once; those that occur nowhere do not
+        count."""
+        return sum(self._idf(term) for term in terms if term.frequency)
+
+    def naming(self, word: str) -> NDArray[np.bool_]:
+        """Which texts hold every term of a word, shape (texts,); none where it has no terms."""
+        terms = self.terms(word)
+        counts = np.zeros(len(self), dtype=np.int64)
+        for term in terms:
+            counts[self.match([term], len(self))[0]] += 1
+        held: NDArray[np.bool_] = (counts == len(terms)) & bool(terms)
+        return held
+
     def alone(self, terms: Sequence[Term], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         """BM25 of each term by itself in each of the texts `numbers`, shape (terms, numbers): what it adds to the score
         of a question that holds it."""

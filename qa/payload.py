@@ -58,7 +58,13 @@ def answer_to_json(
         "answered": answer.answered,
         "confidence": answer.confidence,
         "answer": (
-            {"text": answer.citations[0].text, "citation": answer.citations[0].number} if has_answer(answer) else None
+            {
+                "text": answer.citations[0].text,
+                "citation": answer.citations[0].number,
+                "citations": list(answer.together),
+            }
+            if has_answer(answer)
+            else None
         ),
         "notices": [_notice(notice) for notice in answer.notices],
         "citations": [_citation(citation, answer.query, explain) for citation in answer.citations],
@@ -253,6 +259,11 @@ def _citation(citation: Citation, query: str, explain: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "number": citation.number,
         "text": citation.text,
+        "segments": [
+            {"text": text, **({"answers": True} if place == 1 else {})}
+            for place, text in enumerate(citation.marked)
+            if text
+        ],
         "start": citation.start,
         "end": citation.end,
         "score": citation.score,

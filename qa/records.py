@@ -222,6 +222,7 @@ class Citation:
     `text == document.text[start:end]`. `prefix` and `suffix` are up to 32 code points before and after, for finding
     the sentence again after the file was edited. `stale` is "" while the file on disk is the one that was indexed,
     else "changed" or "missing". `also` are the other places where the sentence stands, by path and position.
+    `answering` are the words of the text that answer, as a span of it; None where that cannot be told.
     """
 
     number: int
@@ -237,6 +238,16 @@ class Citation:
     stale: str = ""
     parts: tuple[Part, ...] = ()
     also: tuple[Place, ...] = ()
+    answering: Span | None = None
+
+    @property
+    def marked(self) -> tuple[str, str, str]:
+        """The text in three: what stands before the words that answer, those, and what stands after; without such
+        words, the text and twice nothing."""
+        if self.answering is None:
+            return (self.text, "", "")
+        start, end = self.answering.start, self.answering.end
+        return (self.text[:start], self.text[start:end], self.text[end:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +296,8 @@ class Answer:
     `citations` are best first, numbered from 1 in the order shown; `passages` are best first. `confidence` is in
     [0, 1] and follows from `evidence`. When `answered` is false the passages are merely the nearest. `total` counts
     the passages that could be paged through with `offset` and `limit`. `notices` say how the question was searched
-    where that is not as it was typed. `reranking` is None where none was asked for.
+    where that is not as it was typed. `reranking` is None where none was asked for. `together` are the numbers of the
+    citations that make the answer, in the order of their document; empty where there is none, and on later pages.
     """
 
     query: str
@@ -301,6 +313,7 @@ class Answer:
     evidence: tuple[Part, ...] = ()
     reranking: Reranking | None = None
     notices: tuple[Notice, ...] = ()
+    together: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Settings:
     model: str = "all-MiniLM-L6-v2"
     cache: Path | None = None
     threads: int = 0
-    min_confidence: float = 0.35
+    min_confidence: float = 0.42
     fetch_model: bool = False
     reranker: str = ""
     budget_ms: int = 200

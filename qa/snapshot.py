@@ -12,8 +12,8 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,11 @@ from qa.wording import mark
 
 FOLDER = "derived"
 
-FORMAT = 3
+FORMAT = 4
 """Number of this layout. A snapshot of another number is made again."""
 
 
-PLACES = ("document", "first", "spans", "sentence_group", "passage_group", "boilerplate", "marks")
+PLACES = ("document", "first", "spans", "sentence_group", "passage_group", "boilerplate", "marks", "heading")
 """The arrays of a snapshot that are kept in one file."""
 
 
@@ -45,7 +45,9 @@ class Snapshot:
     `document[p]` is the position in `sources` of passage p; `first[p]:first[p + 1]` are its sentences; `spans[s]` are
     start and end of sentence s in code points of its document's text. Sentences of equal text have one number in
     `sentence_group`, passages in `passage_group`; `boilerplate[s]` is whether sentence s is boilerplate, and
-    `marks[s]` the mark of its wording.
+    `marks[s]` the mark of its wording. `heading[p]` is the number in `headings` of what stands above passage p, title
+    and headings. `noise` is how well the words of questions foreign to the documents are matched in them; see the room
+    of that name.
     """
 
     birth: str
@@ -58,10 +60,13 @@ class Snapshot:
     passage_group: NDArray[np.int64]
     boilerplate: NDArray[np.bool_]
     marks: NDArray[np.int64]
+    heading: NDArray[np.int64]
     vectors: Vectors
     tokens: Tokens
     passage_words: Lexicon
     sentence_words: Lexicon
+    headings: Lexicon
+    noise: float
 
     def document_of(self, sentence: int) -> int:
         """The position in `sources` of a sentence's document."""
@@ -73,8 +78,12 @@ class Snapshot:
         return np.repeat(np.arange(len(self.document)), np.diff(self.first))
 
 
-def build(library: Library, folder: Path | None = None) -> Snapshot:
-    """From the library as it stands: nothing is read from the documents' files and nothing encoded. With `folder`,
+Measure = Callable[[Snapshot], float]
+"""Tells the noise in a snapshot that lacks it."""
+
+
+def build(library: Library, measure: Measure, folder: Path | None = None) -> Snapshot:
+    """From the library as it stands: nothing is read from the documents' files and no passage encoded. With `folder`,
     its files are written there; without, it lives in memory."""
     with library.reading():
         sources = library.sources()
@@ -86,11 +95,14 @@ def build(library: Library, folder: Path | None = None) -> Snapshot:
         texts: list[str] = []
         bare: list[str] = []
         sentences: list[str] = []
+        contexts: dict[str, int] = {}
+        heading: list[int] = []
         for identity, text, passage, encoding in library.passages():
             document.append(number[identity])
             counts.append(len(passage.sentences))
             spans.extend((span.start, span.end) for span in passage.sentences)
             encodings.append(encoding)
+            heading.append(contexts.setdefault(passage.context, len(contexts)))
             bare.append(text[passage.start : passage.end])
             # The dot keeps them apart: no phrase begins in a heading and ends in the text.
             texts.append(f"{passage.context} · {bare[-1]}")
@@ -109,11 +121,15 @@ def build(library: Library, folder: Path | None = None) -> Snapshot:
             passage_group=folding.grouped(bare),
             boilerplate=folding.boilerplate(group, owner, places[:, 1] - places[:, 0]),
             marks=np.array([mark(sentence) for sentence in sentences], dtype=np.int64),
+            heading=np.array(heading, dtype=np.int64),
             vectors=Vectors.build((held.vectors for held in encodings), library.maker.dimensions),
             tokens=Tokens.build(((held.codes, held.tokens) for held in encodings), library.maker.dimensions),
             passage_words=Lexicon.build(texts, folder / "passages" if folder else None),
             sentence_words=Lexicon.build(sentences, folder / "sentences" if folder else None),
+            headings=Lexicon.build(contexts, folder / "headings" if folder else None),
+            noise=0.0,
         )
+    snapshot = replace(snapshot, noise=measure(snapshot))
     if folder is not None:
         snapshot.vectors.save(folder)
         snapshot.tokens.save(folder)
@@ -121,7 +137,7 @@ def build(library: Library, folder: Path | None = None) -> Snapshot:
     return snapshot
 
 
-def write(library: Library) -> Snapshot:
+def write(library: Library, measure: Measure) -> Snapshot:
     """Make the snapshot of the library's commit on disk, whole or not at all, and drop those of earlier commits."""
     shelf = library.folder / FOLDER
     shelf.mkdir(exist_ok=True)
@@ -129,10 +145,16 @@ def write(library: Library) -> Snapshot:
         shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=shelf))
     try:
-        snapshot = build(library, work)
+        snapshot = build(library, measure, work)
         _share(work, library.folder)
         files = {path.relative_to(work).as_posix(): _sha256(path) for path in _files(work)}
-        manifest = {"format": FORMAT, "birth": snapshot.birth, "commit": snapshot.commit, "files": files}
+        manifest = {
+            "format": FORMAT,
+            "birth": snapshot.birth,
+            "commit": snapshot.commit,
+            "noise": snapshot.noise,
+            "files": files,
+        }
         (work / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
         for path in _files(work):
             _sync(path)
@@ -172,6 +194,8 @@ def load(library: Library) -> Snapshot | None:
                 tokens=Tokens.load(folder, dimensions),
                 passage_words=_lexicon(folder / "passages"),
                 sentence_words=_lexicon(folder / "sentences"),
+                headings=_lexicon(folder / "headings"),
+                noise=float(manifest["noise"]),
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexUnusable):
         return None

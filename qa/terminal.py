@@ -113,12 +113,12 @@ def show(answer: Answer, *, explain: bool = False) -> None:
     searched = f"{_documents(answer)}, {answer.index.sentences:,} sentences, {answer.took_ms:.0f} ms"
     if answer.reranking is not None:
         searched += f", {answer.reranking.read} passages reranked"
+    by_number = {citation.number: citation for citation in answer.citations}
     if answer.answered:
-        best = answer.citations[0]
-        console.print(Text(one_line(best.text), style="bold"))
-        console.print(
-            Text(f"  [{best.number}] {one_line(best.label)}, confidence {answer.confidence:.0%}", style="dim")
-        )
+        for said in [by_number[number] for number in answer.together] or answer.citations[:1]:
+            console.print(_marked(said))
+            sure = f", confidence {answer.confidence:.0%}" if said.number == 1 else ""
+            console.print(Text(f"  [{said.number}] {one_line(said.label)}{sure}", style="dim"))
         console.print(Text(f"\nSources ({searched})", style="dim"))
     else:
         console.print(Text("The documents do not say.", style="bold"))
@@ -130,7 +130,6 @@ def show(answer: Answer, *, explain: bool = False) -> None:
     if explain:
         for part in answer.evidence:
             console.print(Text(f"  confidence: {part.name} {part.value:.4f} ({part.note})", style="dim"))
-    by_number = {citation.number: citation for citation in answer.citations}
     for passage in answer.passages:
         cited = [by_number[s.citation] for s in passage.segments if s.citation is not None]
         stale = next((f" (file {citation.stale} since it was indexed)" for citation in cited if citation.stale), "")
@@ -154,6 +153,16 @@ def show(answer: Answer, *, explain: bool = False) -> None:
             for citation in cited:
                 told = f"[{citation.number}] {_sum(citation.score, citation.parts)}"
                 console.print(Padding(Text(told, style="dim"), (0, 0, 0, 3)))
+
+
+def _marked(citation: Citation) -> Any:
+    """A cited sentence, the words that answer set off from it."""
+    from rich.text import Text
+
+    text = Text(style="bold")
+    for piece, style in zip(citation.marked, ("", "reverse", ""), strict=True):
+        text.append(re.sub(r"\s+", " ", plain(piece)), style=style)
+    return text
 
 
 def _sum(score: float, parts: Sequence[Part]) -> str:
@@ -203,7 +212,18 @@ def _problem(problem: Problem) -> str:
 def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
     """What `Engine.status` told, for people."""
     if not only_problems:
-        names = ("index", "documents", "passages", "sentences", "model", "encoding", "splitter", "reranker", "commit")
+        names = (
+            "index",
+            "documents",
+            "passages",
+            "sentences",
+            "model",
+            "encoding",
+            "splitter",
+            "noise",
+            "reranker",
+            "commit",
+        )
         for name in names:
             value = state[name]
             yield f"{name:12s} {value:,}" if isinstance(value, int) else f"{name:12s} {one_line(str(value or 'none'))}"

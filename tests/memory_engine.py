@@ -196,6 +196,7 @@ class MemoryEngine:
             "sentences": sentences,
             "model": "shared words",
             "splitter": "full stops",
+            "noise": 0.2,
             "roots": [str(self.root)],
             "problems": [],
         }

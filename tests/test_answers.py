@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from qa.answers import (
     CITED,
+    MOST_TOGETHER,
     SHOWN_CHARS,
     SHOWN_WORDS,
-    SLOPES,
     SURROUNDINGS,
+    TOGETHER,
     Hit,
     compose,
-    confidence,
     label,
     locator,
 )
@@ -55,7 +55,7 @@ def written(sentences: Sequence[str], between: str = " ", before: str = "") -> t
 
 
 def ask(hits: Sequence[Hit], limit: int = 10_000, offset: int = 0, least: float = 0.5, sure: bool = True) -> Answer:
-    evidence = tuple(Part(name, 1.0 if sure else -1.0) for name in SLOPES)
+    evidence = (Part("words", 9.0 if sure else -9.0),)
     return compose(
         "Who paid?",
         hits,
@@ -369,22 +369,24 @@ def test_two_documents_of_one_path_under_different_folders_are_told_apart() -> N
     assert [passage.segments[0].citation for passage in answer.passages] == [1, 2]
 
 
-kinds = st.sampled_from(sorted(SLOPES))
-
-
-@given(st.dictionaries(kinds, st.floats(-1, 2)))
-def test_confidence_is_a_probability_and_nothing_without_evidence(evidence: dict[str, float]) -> None:
-    sure = confidence([Part(name, value) for name, value in evidence.items()])
-    assert 0 <= sure <= 1
-    assert (sure == 0) == (not evidence)
-
-
-@given(st.fixed_dictionaries({name: st.floats(-1, 2) for name in SLOPES}), kinds, st.floats(0, 1))
-def test_confidence_never_falls_with_better_evidence(evidence: dict[str, float], name: str, more: float) -> None:
-    better = {**evidence, name: evidence[name] + more}
-    first, second = (confidence([Part(*item) for item in given_.items()]) for given_ in (evidence, better))
-    assert first <= second
-    assert more < 0.01 or first < second or second > 0.999
+@given(hit_lists(), st.booleans(), st.integers(0, 3))
+def test_an_answer_is_the_best_sentence_and_those_of_its_passage_that_score_nearly_as_well(
+    hits: list[Hit], sure: bool, offset: int
+) -> None:
+    answer = ask(hits, limit=5, offset=offset, sure=sure)
+    if not answer.answered or offset:
+        assert answer.together == ()
+        assert all(citation.marked == (citation.text, "", "") for citation in answer.citations)
+        return
+    by_number = {citation.number: citation for citation in answer.citations}
+    said = [by_number[number] for number in answer.together]
+    assert 1 in answer.together and len(said) <= MOST_TOGETHER
+    assert [(c.start, c.end) for c in said] == sorted((c.start, c.end) for c in said)
+    assert {c.source.id for c in said} == {by_number[1].source.id}
+    assert all(by_number[1].score - TOGETHER - 1e-9 <= c.score <= by_number[1].score for c in said)
+    for citation in answer.citations:
+        assert "".join(citation.marked) == citation.text
+        assert citation.number in answer.together or not citation.marked[1]
 
 
 @given(st.lists(st.integers(0, 5), max_size=8), st.integers(0, 60))

@@ -44,7 +44,10 @@ ROOMS: dict[str, str] = {
     "models": "errors exports quantisation records",
     "crossencoders": "errors exports models records reranker",
     "snapshot": "errors folding interaction lexical library records vectors wording",
-    "answers": "folding records",
+    "answers": "confidence folding marking records",
+    "confidence": "records",
+    "marking": "records",
+    "foreign": "",
     "explaining": "records",
     "filtering": "records",
     "folding": "",
@@ -52,10 +55,12 @@ ROOMS: dict[str, str] = {
     "reading": "errors formats records",
     "exact": "query records snapshot spelling wording",
     # Those that join the stages.
-    "indexing": "encoder errors folders formats library models passages reading records sentences settings snapshot",
+    "indexing": "encoder errors folders formats library models noise passages reading records sentences settings "
+    "snapshot",
     "candidates": "exact folding lexical ranking records snapshot",
-    "engine": "answers candidates crossencoders encoder errors exact explaining filtering lexical library models "
-    "ranking records reranker settings snapshot",
+    "noise": "candidates encoder exact foreign ranking snapshot",
+    "engine": "answers candidates confidence crossencoders encoder errors exact explaining filtering lexical library "
+    "models noise ranking records reranker settings snapshot",
     "tracing": "candidates engine errors exact filtering ranking records snapshot",
     "inspection": "answers encoder errors formats models passages reading records sentences settings",
     # Doors and what they share.

@@ -25,7 +25,7 @@ from qa.payload import (
     view_link,
     well_formed,
 )
-from qa.records import Answer, Filter, Locator, Notice, Source
+from qa.records import Answer, Citation, Filter, IndexState, Locator, Notice, Source, Span
 
 SOURCE = Source("d_0123456789abcdef", "notes/mars.pdf", "Mars", "application/pdf", "ab" * 32, 10, 0)
 
@@ -46,10 +46,12 @@ def test_an_answer_has_the_keys_of_the_design_and_no_others(answer: Answer) -> N
         "query answered confidence answer notices citations passages total limit offset next took_ms index model "
         "reranker"
     )
-    assert set(body["answer"]) == {"text", "citation"}
+    assert set(body["answer"]) == {"text", "citation", "citations"}
     assert set(body["index"]) == {"commit", "documents", "sentences", "searched"}
     citation, passage = body["citations"][0], body["passages"][0]
-    assert " ".join(citation) == "number text start end score document locator label selectors stale links also"
+    assert (
+        " ".join(citation) == "number text segments start end score document locator label selectors stale links also"
+    )
     assert list(citation["document"]) == ["id", "path", "title", "media_type", "sha256"]
     assert list(citation["locator"]) == ["type", "page", "label", "heading", "line", "place"]
     assert list(citation["links"]) == ["view", "original"]
@@ -68,6 +70,16 @@ def test_the_answer_is_the_text_of_its_citation(answer: Answer) -> None:
     body = answer_to_json(answer)
     [cited] = [c for c in body["citations"] if c["number"] == body["answer"]["citation"]]
     assert body["answer"]["text"] == cited["text"] == cited["selectors"][0]["exact"]
+
+
+@given(st.text(min_size=1, max_size=30), st.integers(0, 30), st.integers(0, 30))
+def test_the_segments_of_a_citation_join_to_it_and_mark_the_words_that_answer(text: str, one: int, other: int) -> None:
+    start, end = sorted(min(place, len(text)) for place in (one, other))
+    cited = Citation(1, text, 0, len(text), 1.0, SOURCE, Locator(), "", "", "", answering=Span(start, end))
+    answer = Answer("When?", True, 0.9, (cited,), (), 1, 10, 0, 1.0, IndexState(1, 1, 1, "a model", 1))
+    [body] = answer_to_json(answer)["citations"]
+    assert "".join(segment["text"] for segment in body["segments"]) == body["text"]
+    assert [s["text"] for s in body["segments"] if "answers" in s] == ([body["text"][start:end]] if end > start else [])
 
 
 def test_segments_join_to_the_passage_and_cited_ones_are_their_citations(engine: MemoryEngine, answer: Answer) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from qa.ranking import (
     BOILERPLATE_WEIGHT,
     EXACT,
+    HEADING_MATCH,
     LEXICAL_WEIGHT,
     LONE_LEAD,
     PASSAGE_WEIGHT,
     RERANKER_WEIGHT,
-    SENTENCE_LEXICAL_WEIGHT,
+    SENTENCE_TOKENS_WEIGHT,
+    TOKENS_WEIGHT,
     Candidates,
     Ranked,
     of_best,
@@ -42,28 +45,43 @@ def candidates(draw: st.DrawFn, least: int = 0, tokens: int | None = None) -> Ca
         lexical=column(shares, len(counts)),
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         cosine=column(cosines, total),
-        sentence_lexical=column(shares, total),
-        chars=column(st.integers(1, 1000), total).astype(np.int64),
-        matches=column(st.floats(-0.2, 0.2), total * width).reshape(total, width),
         boilerplate=column(st.sampled_from([0, 0, 1]), total).astype(np.bool_),
         exact=column(shares, total * len(EXACT)).reshape(total, len(EXACT)),
+        matches=column(st.floats(-1, 1), total * width).reshape(total, width),
+        headed=column(st.sampled_from([0, 0, 1]), len(counts) * width).reshape(len(counts), width).astype(np.bool_),
+        weights=np.full(width, 1 / max(width, 1)),
     )
 
 
-def simple(
-    cosine: list[list[float]], lexical: list[float] | None = None, sentence_lexical: list[list[float]] | None = None
-) -> Candidates:
-    """Candidates of equally long sentences whose tokens are not compared."""
+def simple(cosine: list[list[float]], lexical: list[float] | None = None) -> Candidates:
+    """Candidates whose tokens are not compared."""
     total = sum(map(len, cosine))
     return Candidates(
         lexical=np.array(lexical or [0.0] * len(cosine)),
         first=np.cumsum([0, *map(len, cosine)]),
         cosine=np.array([value for row in cosine for value in row]),
-        sentence_lexical=np.array([value for row in sentence_lexical or [] for value in row] or [0.0] * total),
-        chars=np.full(total, 60),
-        matches=np.zeros((total, 0)),
         boilerplate=np.zeros(total, dtype=np.bool_),
         exact=np.zeros((total, len(EXACT))),
+        matches=np.zeros((total, 0)),
+        headed=np.zeros((len(cosine), 0), dtype=np.bool_),
+        weights=np.zeros(0),
+    )
+
+
+def matching(matches: list[list[list[float]]], headed: list[list[bool]] | None = None) -> Candidates:
+    """Candidates that differ only in how the tokens of their sentences match the question's, each of which counts the
+    same."""
+    rows = np.array([row for passage in matches for row in passage])
+    tokens = rows.shape[1]
+    return Candidates(
+        lexical=np.zeros(len(matches)),
+        first=np.cumsum([0, *map(len, matches)]),
+        cosine=np.zeros(len(rows)),
+        boilerplate=np.zeros(len(rows), dtype=np.bool_),
+        exact=np.zeros((len(rows), len(EXACT))),
+        matches=rows,
+        headed=np.array(headed or [[False] * tokens] * len(matches)),
+        weights=np.full(tokens, 1 / tokens),
     )
 
 
@@ -127,7 +145,7 @@ def test_scores_do_not_depend_on_the_order_or_the_company_of_the_candidates(give
 def test_taking_candidates_takes_all_that_is_known_of_them(given_: Candidates) -> None:
     taken, rows = given_.take(whole(given_, range(len(given_.lexical))))
     assert rows.tolist() == list(range(len(given_.cosine)))
-    for name in ("lexical", "first", "cosine", "sentence_lexical", "chars", "matches", "boilerplate", "exact"):
+    for name in ("lexical", "first", "cosine", "boilerplate", "exact", "matches", "headed", "weights"):
         assert np.array_equal(getattr(taken, name), getattr(given_, name)), name
     none, rows = given_.take([])
     assert (len(none.lexical), none.first.tolist(), len(rows), len(none.cosine)) == (0, [0], 0, 0)
@@ -159,24 +177,33 @@ def test_a_passage_is_as_good_as_its_best_sentence_and_its_words() -> None:
 
 
 def test_a_sentence_gains_by_its_own_words_and_by_its_passage() -> None:
-    ranked = rank(simple([[0.5, 0.5], [0.5, 0.9]], sentence_lexical=[[0.0, 1.0], [0.0, 0.0]]))
-    bare, worded, beside, best = ranked.sentence
-    assert worded - bare == pytest.approx(SENTENCE_LEXICAL_WEIGHT)
-    assert beside - bare == pytest.approx(0.4 * PASSAGE_WEIGHT)
-    assert best > beside
+    ranked = rank(matching([[[0.5, 0.0], [0.5, 0.5]], [[0.5, 0.0], [0.5, 0.0]]]))
+    bare, worded, alone, _ = ranked.sentence
+    assert worded - bare == pytest.approx(SENTENCE_TOKENS_WEIGHT * 0.25)
+    assert bare - alone == pytest.approx(PASSAGE_WEIGHT * TOKENS_WEIGHT * 0.25)
+
+
+def test_a_word_of_title_or_heading_counts_as_matched_in_every_sentence_below_it() -> None:
+    named = rank(matching([[[0.2, 0.1], [0.9, 0.3]]], [[True, False]])).credited * 2
+    assert named.tolist() == pytest.approx(np.array([[HEADING_MATCH, 0.1], [0.9, 0.3]]))
+
+
+@given(candidates(least=1))
+def test_a_heading_never_lowers_a_score(given_: Candidates) -> None:
+    bare = rank(replace(given_, headed=np.zeros_like(given_.headed)))
+    assert (rank(given_).passage >= bare.passage - 1e-12).all()
+    assert (rank(given_).sentence >= bare.sentence - 1e-12).all()
+
+
+@given(candidates(least=1))
+def test_what_confidence_is_drawn_from_does_not_take_headings_for_an_answer(given_: Candidates) -> None:
+    bare = rank(replace(given_, headed=np.zeros_like(given_.headed)))
+    ranked = replace(rank(given_), order=bare.order)
+    assert (ranked.matched, ranked.lead, ranked.verbatim) == (bare.matched, bare.lead, bare.verbatim)
 
 
 def test_words_matched_in_different_sentences_count_together_for_the_passage() -> None:
-    apart = Candidates(
-        np.zeros(2),
-        np.array([0, 2, 4]),
-        np.zeros(4),
-        np.zeros(4),
-        np.full(4, 60),
-        np.array([[0.5, 0.0], [0.0, 0.5], [0.5, 0.0], [0.5, 0.0]]),
-        np.zeros(4, dtype=np.bool_),
-        np.zeros((4, len(EXACT))),
-    )
+    apart = matching([[[0.5, 0.0], [0.0, 0.5]], [[0.5, 0.0], [0.5, 0.0]]])
     assert rank(apart).passage[0] > rank(apart).passage[1]
 
 
@@ -208,7 +235,6 @@ def test_boilerplate_loses_to_content_as_near_and_wins_where_nothing_else_is() -
 
 @given(candidates())
 def test_the_lead_is_never_negative_and_does_not_depend_on_the_order_given(given_: Candidates) -> None:
-    given_.exact[:, 1] = 0.0
     lead = rank(given_).lead
     assert lead >= -1e-12
     if len(given_.lexical) <= 5:
@@ -224,6 +250,13 @@ def test_the_lead_is_over_the_also_rans_not_over_the_runners_up() -> None:
     quoting = simple(many)
     quoting.exact[0, 1] = 1.0
     assert rank(quoting).lead == pytest.approx(0.6), "what is quoted is asked for, and no sign of an answer"
+
+
+def test_a_passage_that_holds_the_question_itself_is_verbatim() -> None:
+    asked = simple([[0.9], [0.1, 0.1]])
+    assert not rank(asked).verbatim
+    asked.exact[2, 0] = 1.0
+    assert rank(asked).verbatim
 
 
 SCORES = st.lists(st.floats(-20, 20), max_size=8)

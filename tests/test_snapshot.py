@@ -22,6 +22,9 @@ from qa.library import Library
 from qa.settings import Settings
 from qa.snapshot import PLACES, Snapshot
 
+NOISE = 0.25
+"""What the snapshots of these tests are told of the noise in them."""
+
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory, small_model: str, model_cache: Path) -> Shelf:
@@ -59,9 +62,10 @@ def files(shelf: Shelf) -> list[Path]:
 
 
 def test_what_is_loaded_is_what_is_built_anew(library: Library) -> None:
-    found, fresh = loaded(library), snapshot.build(library)
+    found, fresh = loaded(library), snapshot.build(library, lambda held: NOISE)
     assert found is not None
     assert (found.birth, found.commit, found.sources) == (fresh.birth, fresh.commit, fresh.sources)
+    assert found.noise > 0 and fresh.noise == NOISE, "measured when it was indexed; told here"
     for name in (*PLACES, "owner"):
         assert np.array_equal(getattr(found, name), getattr(fresh, name))
     question = np.ones(64, dtype=np.float32)
@@ -78,7 +82,7 @@ def test_what_is_loaded_is_what_is_built_anew(library: Library) -> None:
 
 
 def test_passages_and_sentences_are_numbered_by_document_then_place(library: Library) -> None:
-    held = snapshot.build(library)
+    held = snapshot.build(library, lambda held: NOISE)
     assert [source.path for source in held.sources] == sorted(f"{subject}.md" for subject in SUBJECTS)
     assert held.first[0] == 0
     assert held.first[-1] == len(held.spans) == len(held.owner) == len(held.vectors) == len(held.sentence_words)
@@ -240,7 +244,7 @@ def test_writing_leaves_one_snapshot_and_nothing_half_done(shelf: Shelf) -> None
     library = Library.open(shelf.settings.index, write=True)
     with library.writing():
         pass
-    snapshot.write(library)
+    snapshot.write(library, lambda held: NOISE)
     assert [path.name for path in shelf.derived] == [str(library.commit)]
     assert loaded(library) is not None
     library.close()
@@ -254,7 +258,7 @@ def test_a_snapshot_that_cannot_be_made_leaves_the_old_one_alone(shelf: Shelf, l
     shelf.library_file.write_bytes(data)
     writer = Library.open(shelf.settings.index, write=True)
     with pytest.raises(Exception, match="damaged"):
-        snapshot.write(writer)
+        snapshot.write(writer, lambda held: NOISE)
     writer.close()
     assert {path: path.read_bytes() for path in files(shelf)} == before
     assert len(shelf.derived) == 1
@@ -308,5 +312,5 @@ def test_an_index_on_read_only_ground_is_asked_without_a_word_and_left_as_it_was
 def test_every_field_of_a_snapshot_is_compared_above() -> None:
     assert {field.name for field in fields(Snapshot)} == {
         *("birth", "commit", "sources", *PLACES),
-        *("vectors", "tokens", "passage_words", "sentence_words"),
+        *("vectors", "tokens", "passage_words", "sentence_words", "headings", "noise"),
     }
