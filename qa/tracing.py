@@ -174,7 +174,9 @@ def _words(held: Snapshot, question: str, passages: NDArray[np.int64], allowed: 
     rank, score = _rank(scores, best), float(scores[best])
     of = int((scores > 0).sum())
     place = (
-        f"its best passage is {rank:,} of {of:,} by words, {score:.2f} of the best BM25" if score else "no word of it"
+        f"its best passage is {rank:,} of {of:,} by words, BM25 {score:.2f} of one that holds each once"
+        if score
+        else "no word of it"
     )
     said = f"{place}; of the question it holds {has} and lacks {lacks}"
     return Step("words", None, said, rank if score else None, of, score)

@@ -123,10 +123,10 @@ class History(RuleBasedStateMachine):
         now = path.stat().st_mtime_ns + seconds * 10**9
         os.utime(path, ns=(now, now))
 
-    @rule()
-    def bring_up_to_date(self) -> None:
+    @rule(threads=st.integers(1, 3))
+    def bring_up_to_date(self, threads: int = 1) -> None:
         assert self.engine is not None
-        self.shelf.index()
+        replace(self.shelf, settings=replace(self.shelf.settings, threads=threads)).index()
         for question in QUESTIONS:
             found = self.engine.ask(question, limit=50)
             assert_exact(self.engine, found)

@@ -23,6 +23,7 @@ from shelf import Shelf
 from qa import cli, crossencoders, models, payload
 from qa.engine import Engine
 from qa.errors import ModelUnusable
+from qa.ranking import RERANKER_WEIGHT
 from qa.records import Answer, CrossEncoder, Reranking
 from qa.reranker import Reranker
 from qa.settings import Settings
@@ -376,7 +377,7 @@ def test_the_parts_of_every_score_add_up_to_it_and_name_the_reranker(reading: En
         assert sum(part.value for part in shown.parts) == pytest.approx(shown.score, abs=1e-6)
     for passage in answer.passages:
         (part,) = [part for part in passage.parts if part.name == "reranker"]
-        assert 0 <= part.value <= 4 and reading.settings.reranker in part.note
+        assert 0 <= part.value <= RERANKER_WEIGHT and reading.settings.reranker in part.note
 
 
 def test_off_is_as_it_was_and_a_budget_of_nothing_is_off(many: Shelf, plain: Engine, trained: str) -> None:
