@@ -388,9 +388,8 @@ def inspect(file: Path, as_json: bool, **flags: Any) -> None:
 
 @qa.command("eval")
 @click.argument("set_dir", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option(
-    "--questions", default="questions.jsonl", show_default=True, help="File of questions, in SET_DIR or by path."
-)
+@click.option("--auto", is_flag=True, help="SET_DIR holds documents alone: make the questions from them.")
+@click.option("--questions", help="File of questions, in SET_DIR or by path. [default: questions.jsonl]")
 @click.option(
     "--docs", type=click.Path(path_type=Path, exists=True), help="Folder of the documents. [default: SET_DIR/docs]"
 )
@@ -412,7 +411,8 @@ def inspect(file: Path, as_json: bool, **flags: Any) -> None:
 @_index_options
 def eval_(
     set_dir: Path,
-    questions: str,
+    auto: bool,
+    questions: str | None,
     docs: Path | None,
     predictions: Path | None,
     worst: int,
@@ -422,7 +422,7 @@ def eval_(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Measure the answers to a set of judged questions.
+    """Measure the answers to a set of judged questions, or with --auto to questions made from a folder of documents.
 
     The documents are indexed first: into the folder given by --index, or into a temporary one.
     """
@@ -436,14 +436,16 @@ def eval_(
 
         if against is not None and gate is not None:
             raise UsageError("--gate compares too.", "Leave out --against.")
+        if auto and (questions or docs):
+            raise UsageError("--auto makes questions of the documents in SET_DIR.", "Leave out --questions, --docs.")
         given = flags["index"]
         settings = _settings(flags, "reranker", "budget_ms")
-        folder = docs or set_dir / "docs"
-        asked = evaluation.load(set_dir, questions)
+        folder = set_dir if auto else docs or set_dir / "docs"
+        asked = () if auto else evaluation.load(set_dir, questions or "questions.jsonl")
         # What cannot be is said now rather than after all the work.
         earlier = against or gate
         baseline = None if earlier is None else evaluation.Run.load(earlier)
-        if baseline is not None:
+        if baseline is not None and not auto:
             evaluation.shared(baseline.questions, asked)
         if save is not None:
             if earlier is not None and save.resolve() == earlier.resolve():
@@ -455,12 +457,18 @@ def eval_(
             settings = settings if given else replace(settings, index=Path(temporary))
             _build([folder], settings)
             engine = Engine.open(settings, _announce)
+            documents = {source.path if auto else Path(source.path).stem: held for source, held in engine.documents()}
+            made = evaluation.make(documents) if auto else None
+            if made is not None:
+                asked = made.questions
+                if baseline is not None:
+                    evaluation.shared(baseline.questions, asked)
             found = []
             with terminal.counting("Asking", len(asked)) as advance:
-                for prediction in evaluation.predict(engine, asked):
+                for prediction in evaluation.predict(engine, asked, by_path=auto):
                     found.append(prediction)
                     advance()
-            texts = {Path(source.path).stem: document.text for source, document in engine.documents()}
+            texts = {name: document.text for name, document in documents.items()}
             engine.close()
         if predictions is not None:
             _write_lines(predictions, [json.dumps(row.to_json(), ensure_ascii=False) for row in found])
@@ -469,7 +477,7 @@ def eval_(
             run.save(save)
         failures = evaluation.worst(asked, found, run.scores, texts)
         comparison = None if baseline is None else evaluation.compare(baseline, run)
-        report = Report(run, settings.min_confidence, failures, worst, comparison)
+        report = Report(run, settings.min_confidence, failures, worst, comparison, made)
         if as_json:
             _print_json(report.to_json())
         else:

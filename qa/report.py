@@ -8,22 +8,52 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from qa import evaluation
-from qa.evaluation import Comparison, Failure
+from qa.evaluation import Comparison, Failure, Made
 from qa.terminal import one_line
 
 _GOLD_SHOWN = 3
+
+_DOCUMENTS_SHOWN = 5
+
+MEANING = (
+    "What this means: whether the index finds what it holds when it is asked with some of the words. It shows what "
+    "another setting, model or version breaks on these documents (--save, --against, --gate), and which files may have "
+    "been read badly: those whose questions are missed, and those of which none could be made.",
+    "What it does not mean: people ask with other words, so this is not the share of right answers that they will see; "
+    "it is mostly higher. As the words are the documents' own, it cannot tell how much words should count beside "
+    "meaning. Of questions that the documents do not answer it tries general ones alone, none that come close, and "
+    "where the documents do answer one, that counts against them. Questions of your own, with their answers marked, "
+    "tell all of this: qa eval SET_DIR.",
+)
+"""What the figures of made questions say and what not, a paragraph each. The measurements are in experiments.md."""
+
+_LABELS = {
+    "sentences": "words of a sentence",
+    "definitions": "what is x?",
+    "headings": "headings",
+    "made": "all of these",
+    "foreign": "foreign: silence is right",
+}
+
+_COLUMNS = (
+    ("passage hit@1", "passage hit@5"),
+    ("sentence hit@1", "sentence hit@5"),
+    ("answered when answerable", "answered when not answerable"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """A run; the confidence from which on its questions were answered; the answers that are most wrong, and how many
-    of them are told; and what a comparison with an earlier run found, where there was one."""
+    of them are told; what a comparison with an earlier run found, where there was one; and the questions, where they
+    were made from the documents."""
 
     run: evaluation.Run
     min_confidence: float
     failures: Sequence[Failure] = ()
     told: int = 0
     comparison: Comparison | None = None
+    made: Made | None = None
 
     def to_json(self) -> dict[str, Any]:
         confidence, right = evaluation.confidence_and_right(self.run.scores.rows)
@@ -32,6 +62,8 @@ class Report:
             "reliability": [asdict(bin) for bin in evaluation.reliability(confidence, right)],
             "risk_coverage": [asdict(choice) for choice in self._choices()],
         }
+        if self.made is not None:
+            found["made"] = self._made_to_json(self.made)
         if self.told:
             found["worst"] = [_failure_to_json(failure) for failure in self.failures[: self.told]]
         if self.comparison is not None:
@@ -40,9 +72,12 @@ class Report:
 
     def lines(self, width: int | None = None) -> Iterator[str]:
         """For people; quotes are folded to `width` columns where it is given."""
-        for name, value, count in self.run.scores.means:
-            yield f"{name:40s} {value:8.4f}   n={count}"
-        yield from self._calibration()
+        if self.made is not None:
+            yield from self._made(self.made, width)
+        else:
+            for name, value, count in self.run.scores.means:
+                yield f"{name:40s} {value:8.4f}   n={count}"
+            yield from self._calibration()
         if self.told:
             yield from self._worst(width)
         if self.comparison is not None:
@@ -68,6 +103,43 @@ class Report:
         for choice in self._choices():
             now = "  as set" if choice.min_confidence == self.min_confidence else ""
             yield f"  {choice.min_confidence:8.2f}  {choice.coverage:8.3f}  {_figure(choice.risk)}{now}"
+
+    def _made(self, made: Made, width: int | None) -> Iterator[str]:
+        yield f"{'questions':25s} {'n':>4s}   {'passage @1 / @5':>15s}   {'sentence @1 / @5':>16s}   answered"
+        for kind, means in evaluation.means_by_kind(made, self.run.scores).items():
+            value = {mean.measure: f"{mean.value:.3f}" for mean in means}
+            passage, sentence = (" / ".join(value.get(name, "-") for name in pair) for pair in _COLUMNS[:2])
+            answered = next((value[name] for name in _COLUMNS[2] if name in value), "-")
+            yield f"{_LABELS[kind]:25s} {means[0].n:4d}   {passage:>15s}   {sentence:>16s}   {answered:>8s}"
+        yield ""
+        missed = [each for each in evaluation.misses(made, self.run.scores) if each.not_first]
+        if missed:
+            yield "Documents whose questions are missed most, by the passages that were found"
+            yield f"{'made':>7s}  {'not first':>9s}  {'not in five':>11s}"
+        for each in missed[:_DOCUMENTS_SHOWN]:
+            yield f"{each.made:7d}  {each.not_first:9d}  {each.not_in_five:11d}  {one_line(each.doc)}"
+        if len(missed) > _DOCUMENTS_SHOWN:
+            yield f"  and {len(missed) - _DOCUMENTS_SHOWN} more with a question whose passage is not first"
+        if made.silent:
+            yield f"Documents without a sentence or heading to ask for: {len(made.silent)}"
+        for doc in made.silent[:_DOCUMENTS_SHOWN]:
+            yield f"  {one_line(doc)}"
+        if len(made.silent) > _DOCUMENTS_SHOWN:
+            yield f"  and {len(made.silent) - _DOCUMENTS_SHOWN} more"
+        for paragraph in MEANING:
+            yield ""
+            yield _folded("", paragraph, width)
+
+    def _made_to_json(self, made: Made) -> dict[str, Any]:
+        return {
+            "kinds": {
+                kind: {mean.measure: {"value": mean.value, "n": mean.n} for mean in means}
+                for kind, means in evaluation.means_by_kind(made, self.run.scores).items()
+            },
+            "documents": [asdict(each) for each in evaluation.misses(made, self.run.scores)],
+            "silent": list(made.silent),
+            "meaning": "\n\n".join(MEANING),
+        }
 
     def _worst(self, width: int | None) -> Iterator[str]:
         yield ""

@@ -868,3 +868,58 @@ def test_the_worst_answers_are_listed_for_people_and_programs(variables: Shelf, 
             assert f"     cited  {quote['path']}, line 1: {quote['text']}" in shown
     code, screen = on_terminal(["qa", *words[:1], *words[2:]], words[1])
     assert code == 0 and "The worst 2 of 13 wrong answers" in screen
+
+
+@pytest.fixture
+def own(here: Path) -> Path:
+    """A folder of documents, two of which have the same file name, and one that nothing can be asked of."""
+    return write(
+        here / "own",
+        {
+            "mill/index.md": "# The mill\n\n## How flour is ground\n\nTwo heavy stones turn together and crush rye.\n",
+            "quay/index.md": f"# The quay\n\n{SAILS} Nineteen sailors painted its rusty funnel yellow during winter.\n",
+            "empty.txt": "l o s t",
+        },
+    )
+
+
+def test_a_folder_without_judgements_is_measured_with_questions_made_from_it(
+    variables: Shelf, here: Path, own: Path
+) -> None:
+    told = json.loads(invoke("eval", variables, "--auto", own, "--json", "--predictions", "out.jsonl").stdout)
+    kinds = told["made"]["kinds"]
+    assert list(kinds) == ["sentences", "headings", "made", "foreign"]
+    assert kinds["made"]["passage hit@5"] == {"value": 1.0, "n": 3} == told["measures"]["passage hit@5"]
+    assert kinds["sentences"]["sentence hit@5"] == {"value": 1.0, "n": 2}
+    assert kinds["foreign"]["answered when not answerable"]["n"] == 32
+    assert told["measures"]["citation exactness"]["value"] == 1.0
+    assert [each["made"] for each in told["made"]["documents"]] in ([1, 2], [2, 1])
+    assert told["made"]["silent"] == ["empty.txt"]
+    rows = [json.loads(line) for line in (here / "out.jsonl").read_text("utf-8").splitlines()]
+    assert {row["passages"][0]["doc"] for row in rows[:2]} == {"mill/index.md", "quay/index.md"}
+    shown = invoke("eval", variables, "--auto", own).stdout
+    assert re.search(r"^all of these +3 +[\d.]+ / 1\.000 ", shown, re.MULTILINE)
+    assert "Documents without a sentence or heading to ask for: 1\n  empty.txt\n" in shown
+    for paragraph in told["made"]["meaning"].split("\n\n"):
+        assert paragraph in shown
+
+
+def test_runs_over_questions_made_from_a_folder_are_compared(variables: Shelf, here: Path, own: Path) -> None:
+    assert invoke("eval", variables, "--auto", own, "--save", "run.json").exit_code == 0
+    write(own, {"new.md": "# Birds\n\nSeven hungry puffins watched every passing sailing boat.\n"})
+    more = invoke("eval", variables, "--auto", own, "--gate", "run.json")
+    assert more.exit_code == 0 and "Compared over 35 questions; left out: 1 only in this run" in more.stdout
+    write(here / "other", {"docs/new.md": (own / "new.md").read_text("utf-8")})
+    row = {"id": "1", "question": "Who watched?", "answerable": False, "relevant": {}}
+    write(here / "other", {"questions.jsonl": json.dumps(row)})
+    other = invoke("eval", variables, "other", "--gate", "run.json")
+    assert other.exit_code == 2 and "share no question" in other.stderr
+
+
+def test_questions_are_made_or_given_but_not_both(variables: Shelf, here: Path, own: Path) -> None:
+    for option in ("--questions", "--docs"):
+        refused = invoke("eval", variables, "--auto", own, option, own)
+        assert refused.exit_code == 2 and option in refused.stderr and refused.stdout == ""
+    write(here / "bare", {"a.txt": "l o s t"})
+    refused = invoke("eval", variables, "--auto", "bare")
+    assert refused.exit_code == 2 and "No question can be made" in refused.stderr

@@ -25,6 +25,7 @@ ROOMS: dict[str, str] = {
     "errors": "",
     "settings": "errors",
     "wording": "",
+    "foreign": "",
     # Stages of the way in and of the way out: none imports another.
     "formats": "errors records",
     "sentences": "records",
@@ -64,7 +65,7 @@ ROOMS: dict[str, str] = {
     "tracing": "candidates engine errors exact filtering ranking records snapshot",
     "inspection": "answers encoder errors formats models passages reading records sentences settings",
     # Doors and what they share.
-    "evaluation": "errors records",
+    "evaluation": "errors foreign records sentences wording",
     "report": "evaluation terminal",
     "payload": "errors records",
     "sourceview": "records",
@@ -95,7 +96,7 @@ LIBRARIES: dict[str, str] = {
     "sqlite3": "library",
     "faiss": "vectors",
     "rapidfuzz": "spelling",
-    "wordfreq": "spelling",
+    "wordfreq": "evaluation spelling",
     "tantivy": "lexical",
     "flask": "web",
     "markupsafe": "web",

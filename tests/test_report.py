@@ -104,3 +104,35 @@ def test_the_worst_answers_name_file_place_and_sentence_and_the_gold_in_its_cont
         "     cited  old/ferry.md, Weather: It rained.",
         "     gold   ferry: ...k and a day. The ferry sails at [nine]. After that it rains again, and...",
     ]
+
+
+def made_report(doc: str, answered: bool) -> Report:
+    """Of ten documents that one question each was made of, all of them missed, and nine that none was made of."""
+    questions = tuple(
+        Question(f"sentences-{n}", f"some words {n}", True, ((f"{n} {doc}", 1),), (Place(f"{n} {doc}", 0, 9),))
+        for n in range(10)
+    )
+    foreign = Question("foreign-1", "Who?", False)
+    kinds = {question.id: "sentences" for question in questions} | {foreign.id: "foreign"}
+    made = evaluation.Made((*questions, foreign), kinds, tuple(f"silent {n} {doc}" for n in range(9)))
+    predictions = [Prediction(question.id, (), (), answered, 0.5) for question in made.questions]
+    run = Run(made.questions, evaluation.score(made.questions, predictions, {}))
+    return Report(run, 0.35, made=made)
+
+
+@given(st.text(max_size=40), st.none() | st.integers(0, 90), st.booleans())
+def test_made_questions_are_told_by_kind_with_what_their_figures_mean(
+    hostile: str, width: int | None, answered: bool
+) -> None:
+    report = made_report(f"{hostile}\x1b]2;owned\x07\u202e", answered)
+    told, lines = report.to_json()["made"], list(report.lines(width))
+    assert not any(OBEYED.search(line.replace("\n", "")) for line in lines)
+    share = f"{float(answered):.3f}"
+    assert lines[1].split() == f"words of a sentence 10 0.000 / 0.000 0.000 / 0.000 {share}".split()
+    assert lines[2].split() == f"all of these 10 0.000 / 0.000 0.000 / 0.000 {share}".split()
+    assert lines[3].split() == f"foreign: silence is right 1 - / - - / - {share}".split()
+    assert len(told["documents"]) == 10 and len(told["silent"]) == 9
+    assert len([line for line in lines if "owned" in line]) == 10
+    assert {"  and 5 more with a question whose passage is not first", "  and 4 more"} <= set(lines)
+    assert " ".join(" ".join(lines).split()).endswith(" ".join(told["meaning"].split()))
+    assert not any(line.startswith(("Reliability", "Coverage")) for line in lines)

@@ -1,6 +1,7 @@
 """How good an engine is on a set of questions whose answers people have marked: one row a question, then the means.
 
     judgements    a set's folder -> [Question], and the texts of its documents
+    made          documents -> questions made from them, for which nobody has to judge anything
     predictions   engine + [Question] -> [Prediction]
     measures      questions + predictions -> Scores: a Row each, and the means of MEASURES over them
     calibration   confidence held against being right: reliability, ECE, risk and coverage, AURC
@@ -26,6 +27,7 @@ from qa.evaluation.calibration import (
 from qa.evaluation.comparison import Comparison, Difference, compare, shared
 from qa.evaluation.failures import CITED, CONTEXT, Failure, Gold, worst
 from qa.evaluation.judgements import Place, Question, load, texts_of
+from qa.evaluation.made import KINDS, Made, Misses, make, means_by_kind, misses
 from qa.evaluation.measures import (
     MEASURES,
     Found,
@@ -43,6 +45,7 @@ from qa.evaluation.runs import Run
 __all__ = [
     "CITED",
     "CONTEXT",
+    "KINDS",
     "LADDER",
     "MEASURES",
     "Bin",
@@ -52,8 +55,10 @@ __all__ = [
     "Failure",
     "Found",
     "Gold",
+    "Made",
     "Mean",
     "Measure",
+    "Misses",
     "Place",
     "Prediction",
     "Question",
@@ -67,6 +72,9 @@ __all__ = [
     "confidence_and_right",
     "expected_calibration_error",
     "load",
+    "make",
+    "means_by_kind",
+    "misses",
     "predict",
     "reliability",
     "risk_coverage",

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from qa.errors import UsageError
 from qa.evaluation.judgements import Place, Question
-from qa.records import Answer
+from qa.records import Answer, Source
 
 # nDCG@10 ranks ten documents, and several of the passages may be of one document.
 _PASSAGES_ASKED_FOR = 50
@@ -62,12 +62,18 @@ def predict(
     progress: Callable[[int, int], None] | None = None,
     *,
     limit: int = _PASSAGES_ASKED_FOR,
+    by_path: bool = False,
 ) -> Iterator[Prediction]:
     """Each question asked in turn, for `limit` passages; `progress` is told how many of how many are done.
 
     With fewer than the default, document nDCG@10 falls wherever they are of fewer than ten documents. Raises
-    UsageError, naming the question, for one that the engine refuses.
+    UsageError, naming the question, for one that the engine refuses. Documents go by their file names without the
+    ending, as in a set, or `by_path`.
     """
+
+    def name(source: Source) -> str:
+        return source.path if by_path else PurePosixPath(source.path).stem
+
     for done, question in enumerate(questions, 1):
         try:
             answer = engine.ask(question.text, limit=limit, offset=0)
@@ -75,11 +81,8 @@ def predict(
             raise UsageError(f"Question {question.id!r:.80} cannot be asked: {error.what}", error.remedy) from error
         yield Prediction(
             question.id,
-            tuple(Place(PurePosixPath(p.source.path).stem, p.start, p.end) for p in answer.passages),
-            tuple(
-                Quote(PurePosixPath(c.source.path).stem, c.start, c.end, c.text, c.source.path, c.label)
-                for c in answer.citations
-            ),
+            tuple(Place(name(p.source), p.start, p.end) for p in answer.passages),
+            tuple(Quote(name(c.source), c.start, c.end, c.text, c.source.path, c.label) for c in answer.citations),
             answer.answered,
             answer.confidence,
         )
