@@ -48,7 +48,6 @@ ROOMS: dict[str, str] = {
     "answers": "confidence folding marking records",
     "confidence": "records",
     "marking": "records",
-    "foreign": "",
     "explaining": "records",
     "filtering": "records",
     "folding": "",
