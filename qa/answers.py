@@ -123,7 +123,8 @@ def compose(
     Passages are runs of sentences of at most SHOWN_WORDS, grown around the best sentence; what is left of a hit is a
     passage of its own. What is said in several places is shown once, with the others listed. Cited are the CITED best
     sentences of the page, the best sentence of each passage, and what is part of the answer: sentences of the best
-    one's passage that score within TOGETHER of it. Ties are ordered by document, then position.
+    one's passage that score within TOGETHER of it, or what follows a question. Ties are ordered by document, then
+    position.
     """
     sure = confidence.probability(evidence)
     windows, nearly, folded = _folded([window for hit in hits for window in _windows(hit)])
@@ -176,12 +177,18 @@ def compose(
 
 
 def _together(held: Sequence[tuple[_Window, int]]) -> list[tuple[_Window, int]]:
-    """The best of the sentences `held`, which are in order, and those that are part of the answer with it."""
+    """The best of the sentences `held`, which are in order, and those that are part of the answer with it. Where the
+    best is itself a question, as in a list of questions and answers, the sentence after it comes before all others."""
+    if not held:
+        return []
+    best, place = held[0]
     near = [
         (window, position)
         for window, position in held
-        if window is held[0][0] and window.hit.scores[position] >= held[0][0].hit.scores[held[0][1]] - TOGETHER
+        if window is best and window.hit.scores[position] >= best.hit.scores[place] - TOGETHER
     ]
+    if best.hit.text(place).endswith(("?", "？")) and place < best.last:
+        near = [near[0], (best, place + 1), *(other for other in near[1:] if other[1] != place + 1)]
     return near[:MOST_TOGETHER]
 
 
