@@ -224,7 +224,7 @@ def _default_index(settings: Settings) -> None:
     """Build the default index from the sample documents, where that is what a newcomer would expect."""
     if settings.index != Settings().index or not DEFAULT_CORPUS.is_dir():
         return
-    from qa.library import FILE
+    from qa.database import FILE
 
     unfinished = settings.index / UNFINISHED
     if not (settings.index / FILE).exists() or unfinished.exists():

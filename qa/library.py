@@ -8,29 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shlex
-import sqlite3
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
-from qa.errors import IndexBusy, IndexMissing, IndexUnusable, QAError, UsageError
+from qa.database import FILE, Database
+from qa.errors import UsageError
 from qa.records import Block, Document, Encoding, Locator, Passage, Problem, Source, Span
-
-FILE = "library.sqlite"
 
 FORMAT = 1
 """Number of this layout of the file. Another number is refused, naming both."""
 
 _SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE roots (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, root INTEGER NOT NULL REFERENCES roots, path TEXT NOT NULL, title TEXT NOT NULL,
@@ -85,188 +77,66 @@ class Read:
 class Library:
     """One open connection. Not to be shared between threads without a lock."""
 
-    def __init__(self, folder: Path, *, write: bool) -> None:
+    def __init__(self, database: Database) -> None:
         """See `open`, `create`."""
-        self.folder = folder
-        self._write = write
-        self._connect()
+        self._database = database
 
     @classmethod
     def create(cls, folder: Path, maker: Maker) -> Library:
         """A new, empty library in `folder`, which is made if need be; it appears whole or not at all. Raises
         UsageError where that cannot be."""
-        work = folder / f".new-{FILE}"
-        values = {"format": FORMAT, "birth": uuid.uuid4().hex, "commit": 1}
-        values |= {f"maker.{name}": getattr(maker, name) for name in Maker.__slots__}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for left in folder.glob(f"{work.name}*"):
-                left.unlink()
-            connection = sqlite3.connect(work, isolation_level=None)
-            try:
-                connection.executescript(f"PRAGMA journal_mode = MEMORY; BEGIN; {_SCHEMA} COMMIT;")
-                connection.execute("BEGIN")
-                connection.executemany("INSERT INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in values.items()])
-                connection.execute("COMMIT")
-                connection.execute("PRAGMA journal_mode = WAL")
-            finally:
-                connection.close()
-            work.replace(folder / FILE)
-            _sync(folder)
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"No index can be made in {folder} ({error}).", "Name a folder that can be written."
-            ) from error
-        return cls.open(folder, write=True)
+        values = {f"maker.{name}": getattr(maker, name) for name in Maker.__slots__}
+        return cls(Database.create(folder, FORMAT, _SCHEMA, values))
 
     @classmethod
     def open(cls, folder: Path, *, write: bool = False) -> Library:
         """The library in `folder`. Raises IndexMissing when there is none, IndexUnusable when it is damaged or of
         another format, UsageError when it may not be read."""
-        return cls(folder, write=write)
+        database = Database.open(folder, FORMAT, write=write)
+        library = cls(database)
+        try:
+            _ = library.maker
+        except ValueError as error:
+            database.close()
+            raise database.damaged(f"{FILE} cannot be read ({error})") from error
+        return library
 
     def close(self) -> None:
-        self._connection.close()
+        """Let go of the file."""
+        self._database.close()
 
-    def _connect(self) -> None:
-        file = self.folder / FILE
-        try:
-            identity = _identity(file)
-            readable = os.access(file, os.R_OK)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise IndexMissing(
-                f"There is no index in {self.folder}.", f"Make one: qa index FOLDER{_flag(self.folder)}"
-            ) from error
-        except OSError:
-            readable = False
-        if not readable:
-            raise UsageError(f"The index in {self.folder} may not be read.", "Give yourself permission to read it.")
-        try:
-            self._connection, self._frozen = _connected(file, self._write)
-            if self._write:
-                self._connection.executescript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
-            found = self._meta("format")
-            if found == str(FORMAT):
-                _ = self.maker, self.birth, int(self._meta("commit"))
-        except sqlite3.DatabaseError as error:
-            raise self._meaning(error) from error
-        except ValueError as error:
-            raise self._damaged(f"{FILE} cannot be read ({error})") from error
-        if found != str(FORMAT):
-            raise IndexUnusable(
-                f"The index in {self.folder} has format {found}; this version reads format {FORMAT}.",
-                _anew(self.folder),
-            )
-        self._file = identity
+    @property
+    def folder(self) -> Path:
+        """The folder of the index."""
+        return self._database.folder
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> AbstractContextManager[None]:
         """One transaction: all of it and a new commit number, or nothing."""
-        self._change("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._change("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'commit'")
-            self._change("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
+        return self._database.writing()
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> AbstractContextManager[None]:
         """One state of the library for all that is read inside, whoever writes meanwhile."""
-        self._follow()
-        self._change("BEGIN")
-        try:
-            yield
-        finally:
-            self._roll_back()
-
-    def _roll_back(self) -> None:
-        # Over a damaged file the end of a transaction can fail too; what was noticed first says more.
-        with suppress(sqlite3.DatabaseError):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-
-    def _follow(self) -> None:
-        """Connect anew when the file was exchanged for another, as when an index is deleted and built again. A
-        connection that takes the file for unchangeable would not notice any change at all."""
-        if self._connection.in_transaction:
-            return
-        try:
-            now = _identity(self.folder / FILE)
-        except OSError:
-            now = None
-        if now is None or now[:2] != self._file[:2] or (self._frozen and now != self._file):
-            old = self._connection
-            self._file = (0, 0)
-            self._connect()
-            old.close()
+        return self._database.reading()
 
     @property
     def commit(self) -> int:
         """Number of the last transaction that changed the library; the first is 1."""
-        self._follow()
-        return int(self._meta("commit"))
-
-    @property
-    def maker(self) -> Maker:
-        """What made the vectors in this library."""
-        model, mark, way, dimensions, splitter = (self._meta(f"maker.{name}") for name in Maker.__slots__)
-        return Maker(model, mark, way, int(dimensions), splitter)
+        return self._database.commit
 
     @property
     def birth(self) -> str:
         """A mark that no other library has: what was derived from another one is told by it."""
-        return self._meta("birth")
+        return self._database.birth
 
-    def _meta(self, name: str) -> str:
-        rows = self._rows("SELECT value FROM meta WHERE name = ?", (str,), name)
-        if not rows:
-            raise self._damaged(f"{FILE} does not say its {name}")
-        return str(rows[0][0])
-
-    def _rows(self, query: str, kinds: tuple[type, ...], *values: Any) -> list[Any]:
-        """All rows of a query, whose columns are of `kinds`: SQLite checks that when it writes, not when it reads."""
-        try:
-            rows = self._connection.execute(query, values).fetchall()
-        except UnicodeEncodeError:
-            return []  # what is no text is nowhere in the library
-        except sqlite3.DatabaseError as error:
-            raise self._meaning(error) from error
-        if any(tuple(map(type, row)) != kinds for row in rows):
-            raise self._damaged(f"{FILE} holds something where it does not belong")
-        return rows
-
-    def _change(self, statement: str, rows: Sequence[Sequence[Any]] | None = None) -> None:
-        """Run a statement once, or for each of `rows`."""
-        try:
-            if rows is None:
-                self._connection.execute(statement)
-            else:
-                self._connection.executemany(statement, rows)
-        except sqlite3.DatabaseError as error:
-            raise self._meaning(error) from error
-
-    def _meaning(self, error: sqlite3.DatabaseError) -> Exception:
-        """What SQLite's error is to a user; itself where it is a mistake of ours."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
-        if isinstance(error, sqlite3.ProgrammingError):
-            return error
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return IndexBusy(f"Another process is writing to the index in {self.folder}.", "Wait for it to end.")
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
-            return UsageError(
-                f"The index in {self.folder} cannot be opened or written ({error}).",
-                "Is the disk full, or the folder read-only?",
-            )
-        return self._damaged(f"{FILE} cannot be read ({error})")
-
-    def _damaged(self, what: str) -> QAError:
-        return IndexUnusable(f"The index in {self.folder} is damaged: {what}.", _anew(self.folder))
+    @property
+    def maker(self) -> Maker:
+        """What made the vectors in this library."""
+        model, mark, way, dimensions, splitter = (self._database.text(f"maker.{name}") for name in Maker.__slots__)
+        return Maker(model, mark, way, int(dimensions), splitter)
 
     def roots(self) -> tuple[Root, ...]:
         """The folders that were indexed, in the order they were added."""
-        rows = self._rows("SELECT id, path, name FROM roots ORDER BY id", (int, str, str))
+        rows = self._database.rows("SELECT id, path, name FROM roots ORDER BY id", (int, str, str))
         return tuple(Root(number, Path(path), name) for number, path, name in rows)
 
     def add_root(self, path: Path) -> Root:
@@ -278,7 +148,7 @@ class Library:
         taken = {root.name for root in roots}
         base = path.name or "root"
         name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, len(taken) + 3))) if n not in taken)
-        self._change("INSERT INTO roots (path, name) VALUES (?, ?)", [(str(path), name)])
+        self._database.change("INSERT INTO roots (path, name) VALUES (?, ?)", [(str(path), name)])
         return self.add_root(path)
 
     def sources(self) -> tuple[Source, ...]:
@@ -291,7 +161,7 @@ class Library:
         return {path: source for (number, path), source in self._sources() if number == root.id}
 
     def _sources(self) -> list[tuple[tuple[int, str], Source]]:
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT root, path, id, title, media_type, sha256, size, modified_ns, source_seal FROM documents",
             (int, str, str, str, str, str, int, int, bytes),
         )
@@ -299,7 +169,7 @@ class Library:
         found = []
         for *values, seal in rows:
             if _seal(*values) != seal:
-                raise self._damaged(f"what is stored about document {values[2]} is not what was read")
+                raise self._database.damaged(f"what is stored about document {values[2]} is not what was read")
             root, path, name, *rest = values
             found.append(((root, path), Source(name, shown(root, path), *rest)))
         return sorted(found, key=lambda item: (item[1].path, item[1].id))
@@ -310,7 +180,7 @@ class Library:
 
         def shown(root: int, path: str) -> str:
             if root not in names:
-                raise self._damaged(f"{FILE} does not say where {path} lies")
+                raise self._database.damaged(f"{FILE} does not say where {path} lies")
             return path if len(names) == 1 else f"{names[root]}/{path}"
 
         return shown
@@ -318,7 +188,7 @@ class Library:
     def document(self, identity: str) -> Document:
         """A document as it was read. Raises UsageError when there is none of that id, IndexUnusable when its text is
         not the one that was stored."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT text, title, media_type, blocks, problems, content_seal FROM documents WHERE id = ?",
             (bytes, str, str, str, str, bytes),
             identity,
@@ -328,25 +198,25 @@ class Library:
             raise UsageError(f"There is no document {identity} in this index.", "Was it removed? Search again.")
         *values, seal = rows[0]
         if _seal(*values) != seal:
-            raise self._damaged(f"what is stored of document {identity} is not what was read")
+            raise self._database.damaged(f"what is stored of document {identity} is not what was read")
         text, title, media_type, blocks, problems = values
         return Document(text.decode("utf-8"), title, media_type, _blocks(blocks), tuple(json.loads(problems)))
 
     def holds(self, source: Source) -> bool:
         """Whether the document is still the one that `source` describes."""
-        rows = self._rows("SELECT sha256 FROM documents WHERE id = ?", (str,), source.id)
+        rows = self._database.rows("SELECT sha256 FROM documents WHERE id = ?", (str,), source.id)
         if not rows:
             self._check_absent(source.id)
         return rows == [(source.sha256,)]
 
     def _check_absent(self, identity: str) -> None:
         """Raises IndexUnusable when a document is there that SQLite does not find."""
-        if self._rows("SELECT 1 FROM documents NOT INDEXED WHERE id = ?", (int,), identity):
-            raise self._damaged(f"document {identity} is listed, but not found")
+        if self._database.rows("SELECT 1 FROM documents NOT INDEXED WHERE id = ?", (int,), identity):
+            raise self._database.damaged(f"document {identity} is listed, but not found")
 
     def file(self, identity: str) -> Path | None:
         """Where the document of that id was read from; None when there is no such document."""
-        rows = self._rows(
+        rows = self._database.rows(
             "SELECT roots.path, documents.path FROM documents JOIN roots ON roots.id = root WHERE documents.id = ?",
             (str, str),
             identity,
@@ -357,11 +227,11 @@ class Library:
         """Every passage with its document's id, its document's text and its encoding, in the order of
         `sources`, then of the text. Raises IndexUnusable when something of it is damaged."""
         dimensions = self.maker.dimensions
-        left = self._rows("SELECT count(*) FROM passages", (int,))[0][0]
+        left = self._database.rows("SELECT count(*) FROM passages", (int,))[0][0]
         for source in self.sources():
             text = self.document(source.id).text
             end = 0
-            for context, spans, key, encoding in self._rows(
+            for context, spans, key, encoding in self._database.rows(
                 "SELECT context, spans, key, encoding FROM passages WHERE document = ? ORDER BY ordinal",
                 (str, bytes, bytes, bytes),
                 source.id,
@@ -374,23 +244,23 @@ class Library:
                 except (ValueError, TypeError, IndexError):
                     whole = False
                 if not whole:
-                    raise self._damaged(f"a passage of document {source.id} is not the one that was stored")
+                    raise self._database.damaged(f"a passage of document {source.id} is not the one that was stored")
                 end = passage.end
                 yield source.id, text, passage, self._unpacked(encoding, dimensions)
                 left -= 1
         if left:
-            raise self._damaged("passages are missing")
+            raise self._database.damaged("passages are missing")
 
     def counts(self) -> tuple[int, int, int]:
         """How many documents, passages and sentences there are."""
         query = "SELECT (SELECT count(*) FROM documents), count(*), coalesce(sum(length(spans)), 0) / 16 FROM passages"
-        documents, passages, sentences = self._rows(query, (int, int, int))[0]
+        documents, passages, sentences = self._database.rows(query, (int, int, int))[0]
         return documents, passages, sentences
 
     def problems_of(self, root: Root) -> list[Problem]:
         """The files below one root that could not be read in the last run, by path below it."""
         query = "SELECT path, reason, remedy, kind FROM problems WHERE root = ? ORDER BY path"
-        rows = self._rows(query, (str, str, str, str), root.id)
+        rows = self._database.rows(query, (str, str, str, str), root.id)
         return [Problem(*row) for row in rows]
 
     def problems(self) -> tuple[Problem, ...]:
@@ -398,10 +268,11 @@ class Library:
         shown = self._paths()
         query = "SELECT root, path, reason, remedy, kind FROM problems"
         found = [
-            Problem(shown(root, path), *rest) for root, path, *rest in self._rows(query, (int, str, str, str, str))
+            Problem(shown(root, path), *rest)
+            for root, path, *rest in self._database.rows(query, (int, str, str, str, str))
         ]
         query = "SELECT root, path, problems FROM documents WHERE problems != '[]'"
-        for root, path, problems in self._rows(query, (int, str, str)):
+        for root, path, problems in self._database.rows(query, (int, str, str)):
             found.extend(Problem(shown(root, path), text, kind="partial") for text in json.loads(problems))
         return tuple(sorted(found, key=lambda problem: (problem.path, problem.reason)))
 
@@ -410,7 +281,9 @@ class Library:
         dimensions = self.maker.dimensions
         found = {}
         for key in keys:
-            for (encoding,) in self._rows("SELECT encoding FROM passages WHERE key = ? LIMIT 1", (bytes,), key):
+            for (encoding,) in self._database.rows(
+                "SELECT encoding FROM passages WHERE key = ? LIMIT 1", (bytes,), key
+            ):
                 found[key] = self._unpacked(encoding, dimensions)
         return found
 
@@ -424,7 +297,7 @@ class Library:
             *(source.sha256, source.size, source.modified_ns),
         )
         content = (text, source.title, source.media_type, _blocks_json(document.blocks), json.dumps(document.problems))
-        self._change(
+        self._database.change(
             "INSERT INTO documents (root, path, id, title, media_type, sha256, size, modified_ns, text, blocks, "
             "problems, source_seal, content_seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(*about, text, *content[3:], _seal(*about), _seal(*content))],
@@ -434,28 +307,28 @@ class Library:
             spans = np.array([(s.start, s.end) for s in passage.sentences], dtype="<i8").tobytes()
             key = passage_key(passage, document.text)
             rows.append((source.id, ordinal, passage.context, spans, key, _packed(encoding)))
-        self._change(
+        self._database.change(
             "INSERT INTO passages (document, ordinal, context, spans, key, encoding) VALUES (?, ?, ?, ?, ?, ?)", rows
         )
 
     def touch(self, source: Source) -> None:
         """Note size and time of a file whose content is what it was. Inside `writing` only."""
         query = "SELECT root, path, id, title, media_type, sha256 FROM documents WHERE id = ?"
-        for about in self._rows(query, (int, str, str, str, str, str), source.id):
+        for about in self._database.rows(query, (int, str, str, str, str, str), source.id):
             seal = _seal(*about, source.size, source.modified_ns)
-            self._change(
+            self._database.change(
                 "UPDATE documents SET size = ?, modified_ns = ?, source_seal = ? WHERE id = ?",
                 [(source.size, source.modified_ns, seal, source.id)],
             )
 
     def remove(self, identity: str) -> None:
         """Take a document out. Inside `writing` only."""
-        self._change("DELETE FROM documents WHERE id = ?", [(identity,)])
+        self._database.change("DELETE FROM documents WHERE id = ?", [(identity,)])
 
     def set_problems(self, root: Root, problems: Sequence[Problem]) -> None:
         """The files below a root that could not be read, in place of those of the last run. Inside `writing` only."""
-        self._change("DELETE FROM problems WHERE root = ?", [(root.id,)])
-        self._change(
+        self._database.change("DELETE FROM problems WHERE root = ?", [(root.id,)])
+        self._database.change(
             "INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?)",
             [(root.id, p.path, p.reason, p.remedy, p.kind) for p in problems],
         )
@@ -463,7 +336,7 @@ class Library:
     def _unpacked(self, blob: bytes, dimensions: int) -> Encoding:
         """What `_packed` made, checked."""
         if hashlib.blake2b(blob[16:], digest_size=16).digest() != blob[:16]:
-            raise self._damaged("an encoding is not the one that was stored")
+            raise self._database.damaged("an encoding is not the one that was stored")
         count = int.from_bytes(blob[16:24], "little")
         tokens = np.frombuffer(blob, dtype="<i8", offset=24, count=count)
         at = 24 + 8 * count
@@ -490,53 +363,6 @@ def passage_key(passage: Passage, text: str) -> bytes:
     spans = ",".join(f"{s.start - passage.start}-{s.end - passage.start}" for s in passage.sentences)
     parts = (passage.context, spans, text[passage.start : passage.end])
     return hashlib.sha256("\0".join(parts).encode("utf-8")).digest()
-
-
-def _connected(file: Path, write: bool) -> tuple[sqlite3.Connection, bool]:
-    """A connection; where SQLite can keep no log beside the file, because its folder is read-only, one that takes the
-    file for unchangeable, and then True."""
-    address = f"file:{quote(os.fsencode(file.resolve()))}?mode={'rw' if write else 'ro'}"
-    try:
-        return _opened(address), False
-    except sqlite3.OperationalError:
-        if write or os.access(file.parent, os.W_OK):
-            raise
-        if _size(file.with_name(f"{file.name}-wal")):
-            raise  # the log holds commits that the file does not
-        return _opened(f"{address}&immutable=1"), True
-
-
-def _opened(address: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _identity(file: Path) -> tuple[int, ...]:
-    """Which file it is (two numbers), then how it stands."""
-    stat = file.stat()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, _size(file.with_name(f"{file.name}-wal"))
-
-
-def _size(file: Path) -> int:
-    """0 where there is no such file."""
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _sync(folder: Path) -> None:
-    """Wait until a folder's list of names is on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _seal(*values: str | int | bytes) -> bytes:
@@ -574,11 +400,3 @@ def _blocks(rows: str) -> tuple[Block, ...]:
         Block(kind, start, end, Locator(tuple(heading), page, label, line, *place))
         for kind, start, end, heading, page, label, line, *place in json.loads(rows)
     )
-
-
-def _flag(folder: Path) -> str:
-    return f" --index {shlex.quote(str(folder))}"
-
-
-def _anew(folder: Path) -> str:
-    return f"Build it anew from the documents: delete the folder {folder}, then qa index FOLDER{_flag(folder)}"

@@ -26,7 +26,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from qa import cli, evaluation, indexing, library, terminal
+from qa import cli, database, evaluation, indexing, library, terminal
 from qa.engine import Engine
 from qa.errors import IndexMissing, IndexUnusable
 from qa.settings import Settings
@@ -491,13 +491,13 @@ def damaged(data: bytes, way: str, dice: random.Random) -> bytes:
 def test_a_damaged_index_is_said_to_be_one_and_never_ends_in_a_traceback(way: str, shelf: Shelf, here: Path) -> None:
     dice = random.Random(way)
     shutil.copytree(shelf["QA_INDEX"], here / "whole")
-    connection = sqlite3.connect(here / "whole" / library.FILE)
+    connection = sqlite3.connect(here / "whole" / database.FILE)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # else its log may hold what is missing
     connection.close()
     for _ in range(1 if way in ("text", "empty") else 6):
         shutil.rmtree(here / "index", ignore_errors=True)
         shutil.copytree(here / "whole", here / "index")
-        file = here / "index" / library.FILE
+        file = here / "index" / database.FILE
         file.write_bytes(damaged(file.read_bytes(), way, dice))
         for name, words in (("ask", [FERRY]), ("status", []), ("index", [])):
             result = invoke(name, shelf, *words, "--index", here / "index")
@@ -756,7 +756,7 @@ def test_eval_measures_a_set_and_writes_its_predictions(variables: Shelf, here: 
 def test_eval_shows_people_the_same_measures(variables: Shelf, here: Path, judged: Path) -> None:
     measures = json.loads(invoke("eval", variables, judged, "--json", "--index", "kept").stdout)["measures"]
     shown = invoke("eval", variables, judged, "--index", "kept").stdout
-    assert (here / "kept" / library.FILE).exists()
+    assert (here / "kept" / database.FILE).exists()
     found = {}
     for line in shown.partition("\n\n")[0].splitlines():
         match = re.fullmatch(r"(\S.*?)\s+(-?[\d.]+)\s+n=(\d+)", line)

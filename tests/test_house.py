@@ -31,7 +31,8 @@ ROOMS: dict[str, str] = {
     "sentences": "records",
     "passages": "records",
     "encoder": "errors records",
-    "library": "errors records",
+    "database": "errors",
+    "library": "database errors records",
     "vectors": "errors",
     "lexical": "errors wording",
     "interaction": "errors",
@@ -71,7 +72,7 @@ ROOMS: dict[str, str] = {
     "asking": "errors payload records",
     "web": "asking errors payload records sourceview",
     "terminal": "indexing records tracing",
-    "cli": "engine errors evaluation indexing inspection library payload records report settings terminal tracing web",
+    "cli": "database engine errors evaluation indexing inspection payload records report settings terminal tracing web",
 }
 """Every room of the package, and the rooms that it may import."""
 
@@ -92,7 +93,7 @@ LIBRARIES: dict[str, str] = {
     "onnx": "quantisation",
     "onnxruntime": "encoder quantisation reranker",
     "tokenizers": "encoder reranker",
-    "sqlite3": "library",
+    "sqlite3": "database",
     "faiss": "vectors",
     "rapidfuzz": "spelling",
     "wordfreq": "evaluation spelling",

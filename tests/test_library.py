@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shelf import without_privileges
 
+from qa.database import FILE
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, QAError, UsageError
-from qa.library import FILE, FORMAT, Library, Maker, Read, Root, _blocks, below, identity, passage_key
+from qa.library import FORMAT, Library, Maker, Read, Root, _blocks, below, identity, passage_key
 from qa.records import BLOCK_KINDS, Block, Document, Encoding, Locator, Passage, Problem, Source, Span
 
 MAKER = Maker("a model", "0123456789abcdef", "tokens", 4, "punkt-1")
@@ -286,7 +287,7 @@ def test_a_reader_sees_one_state_inside_reading_and_the_next_one_after(library: 
 
 def test_a_second_transaction_beside_an_open_one_is_refused_as_busy(library: Library) -> None:
     other = Library.open(library.folder, write=True)
-    other._connection.execute("PRAGMA busy_timeout = 10")
+    other._database._connection.execute("PRAGMA busy_timeout = 10")
     with library.writing(), pytest.raises(IndexBusy), other.writing():
         pass
     other.close()

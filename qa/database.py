@@ -1,0 +1,255 @@
+"""One SQLite file that many read and one changes: its connection, its transactions, and what its errors mean.
+
+What the file holds is the business of `library`; here it has a table `meta` of names and values, a format, a birth mark
+and a commit number.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from qa.errors import IndexBusy, IndexMissing, IndexUnusable, QAError, UsageError
+
+FILE = "library.sqlite"
+
+_META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
+
+
+class Database:
+    """One open connection. Not to be shared between threads without a lock."""
+
+    def __init__(self, folder: Path, number: int, *, write: bool) -> None:
+        """See `open`, `create`."""
+        self.folder = folder
+        self._number = number
+        self._write = write
+        self._connect()
+
+    @classmethod
+    def create(cls, folder: Path, number: int, schema: str, values: Mapping[str, object]) -> Database:
+        """A new file of format `number` with the tables of `schema` and `values` in `meta`, at commit 1, in `folder`,
+        which is made if need be; it appears whole or not at all. Raises UsageError where that cannot be."""
+        work = folder / f".new-{FILE}"
+        rows = {"format": number, "birth": uuid.uuid4().hex, "commit": 1, **values}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(f"{work.name}*"):
+                left.unlink()
+            connection = sqlite3.connect(work, isolation_level=None)
+            try:
+                connection.executescript(f"PRAGMA journal_mode = MEMORY; BEGIN; {_META} {schema} COMMIT;")
+                connection.execute("BEGIN")
+                connection.executemany("INSERT INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in rows.items()])
+                connection.execute("COMMIT")
+                connection.execute("PRAGMA journal_mode = WAL")
+            finally:
+                connection.close()
+            work.replace(folder / FILE)
+            _sync(folder)
+        except (OSError, sqlite3.Error) as error:
+            raise UsageError(
+                f"No index can be made in {folder} ({error}).", "Name a folder that can be written."
+            ) from error
+        return cls.open(folder, number, write=True)
+
+    @classmethod
+    def open(cls, folder: Path, number: int, *, write: bool = False) -> Database:
+        """The file in `folder`. Raises IndexMissing when there is none, IndexUnusable when it is damaged or of a format
+        other than `number`, UsageError when it may not be read."""
+        return cls(folder, number, write=write)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _connect(self) -> None:
+        file = self.folder / FILE
+        try:
+            identity = _identity(file)
+            readable = os.access(file, os.R_OK)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise IndexMissing(
+                f"There is no index in {self.folder}.", f"Make one: qa index FOLDER{flag(self.folder)}"
+            ) from error
+        except OSError:
+            readable = False
+        if not readable:
+            raise UsageError(f"The index in {self.folder} may not be read.", "Give yourself permission to read it.")
+        try:
+            self._connection, self._frozen = _connected(file, self._write)
+            if self._write:
+                self._connection.executescript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+            found = self.text("format")
+            if found == str(self._number):
+                _ = self.birth, int(self.text("commit"))
+        except sqlite3.DatabaseError as error:
+            raise self._meaning(error) from error
+        except ValueError as error:
+            raise self.damaged(f"{FILE} cannot be read ({error})") from error
+        if found != str(self._number):
+            raise IndexUnusable(
+                f"The index in {self.folder} has format {found}; this version reads format {self._number}.",
+                anew(self.folder),
+            )
+        self._file = identity
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction: all of it and a new commit number, or nothing."""
+        self.change("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.change("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'commit'")
+            self.change("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One state of the library for all that is read inside, whoever writes meanwhile."""
+        self._follow()
+        self.change("BEGIN")
+        try:
+            yield
+        finally:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        # Over a damaged file the end of a transaction can fail too; what was noticed first says more.
+        with suppress(sqlite3.DatabaseError):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _follow(self) -> None:
+        """Connect anew when the file was exchanged for another, as when an index is deleted and built again. A
+        connection that takes the file for unchangeable would not notice any change at all."""
+        if self._connection.in_transaction:
+            return
+        try:
+            now = _identity(self.folder / FILE)
+        except OSError:
+            now = None
+        if now is None or now[:2] != self._file[:2] or (self._frozen and now != self._file):
+            old = self._connection
+            self._file = (0, 0)
+            self._connect()
+            old.close()
+
+    @property
+    def commit(self) -> int:
+        """Number of the last transaction that changed the library; the first is 1."""
+        self._follow()
+        return int(self.text("commit"))
+
+    @property
+    def birth(self) -> str:
+        """A mark that no other library has: what was derived from another one is told by it."""
+        return self.text("birth")
+
+    def text(self, name: str) -> str:
+        rows = self.rows("SELECT value FROM meta WHERE name = ?", (str,), name)
+        if not rows:
+            raise self.damaged(f"{FILE} does not say its {name}")
+        return str(rows[0][0])
+
+    def rows(self, query: str, kinds: tuple[type, ...], *values: Any) -> list[Any]:
+        """All rows of a query, whose columns are of `kinds`: SQLite checks that when it writes, not when it reads."""
+        try:
+            rows = self._connection.execute(query, values).fetchall()
+        except UnicodeEncodeError:
+            return []  # what is no text is nowhere in the library
+        except sqlite3.DatabaseError as error:
+            raise self._meaning(error) from error
+        if any(tuple(map(type, row)) != kinds for row in rows):
+            raise self.damaged(f"{FILE} holds something where it does not belong")
+        return rows
+
+    def change(self, statement: str, rows: Sequence[Sequence[Any]] | None = None) -> None:
+        """Run a statement once, or for each of `rows`."""
+        try:
+            if rows is None:
+                self._connection.execute(statement)
+            else:
+                self._connection.executemany(statement, rows)
+        except sqlite3.DatabaseError as error:
+            raise self._meaning(error) from error
+
+    def _meaning(self, error: sqlite3.DatabaseError) -> Exception:
+        """What SQLite's error is to a user; itself where it is a mistake of ours."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
+        if isinstance(error, sqlite3.ProgrammingError):
+            return error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return IndexBusy(f"Another process is writing to the index in {self.folder}.", "Wait for it to end.")
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
+            return UsageError(
+                f"The index in {self.folder} cannot be opened or written ({error}).",
+                "Is the disk full, or the folder read-only?",
+            )
+        return self.damaged(f"{FILE} cannot be read ({error})")
+
+    def damaged(self, what: str) -> QAError:
+        return IndexUnusable(f"The index in {self.folder} is damaged: {what}.", anew(self.folder))
+
+
+def _connected(file: Path, write: bool) -> tuple[sqlite3.Connection, bool]:
+    """A connection; where SQLite can keep no log beside the file, because its folder is read-only, one that takes the
+    file for unchangeable, and then True."""
+    address = f"file:{quote(os.fsencode(file.resolve()))}?mode={'rw' if write else 'ro'}"
+    try:
+        return _opened(address), False
+    except sqlite3.OperationalError:
+        if write or os.access(file.parent, os.W_OK):
+            raise
+        if _size(file.with_name(f"{file.name}-wal")):
+            raise  # the log holds commits that the file does not
+        return _opened(f"{address}&immutable=1"), True
+
+
+def _opened(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _identity(file: Path) -> tuple[int, ...]:
+    """Which file it is (two numbers), then how it stands."""
+    stat = file.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, _size(file.with_name(f"{file.name}-wal"))
+
+
+def _size(file: Path) -> int:
+    """0 where there is no such file."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _sync(folder: Path) -> None:
+    """Wait until a folder's list of names is on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flag(folder: Path) -> str:
+    return f" --index {shlex.quote(str(folder))}"
+
+
+def anew(folder: Path) -> str:
+    return f"Build it anew from the documents: delete the folder {folder}, then qa index FOLDER{flag(folder)}"
