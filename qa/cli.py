@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -79,6 +80,30 @@ def _filter_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+class _Seconds(click.ParamType[float]):
+    """For how long to wait; an option of this kind may stand without a value, and then waits until the end."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        with suppress(ValueError):
+            if float(value) >= 0:
+                return float(value)
+        raise click.BadParameter(f"{value!r} is no number of seconds. Write --wait last, or --wait=60.", ctx, param)
+
+
+_wait = click.option(
+    "--wait",
+    "wait_s",
+    type=_Seconds(),
+    is_flag=False,
+    flag_value=math.inf,
+    default=0.0,
+    metavar="[SECONDS]",
+    help="Wait while another process writes to the index, for so long or until it ends. [default: do not wait]",
+)
 
 
 _least_confidence = click.option(
@@ -253,8 +278,9 @@ def qa() -> None:
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--threads", type=click.IntRange(0, 1024), help="Texts encoded side by side. [default: one a core]")
+@_wait
 @_index_options
-def index_(paths: tuple[Path, ...], as_json: bool, **flags: Any) -> None:
+def index_(paths: tuple[Path, ...], as_json: bool, wait_s: float, **flags: Any) -> None:
     """Index the files below each PATH, or bring all that is indexed up to date.
 
     Only what changed is read, and only new text encoded. Exits with 1 when a file of a supported type could not be
@@ -262,7 +288,7 @@ def index_(paths: tuple[Path, ...], as_json: bool, **flags: Any) -> None:
     """
     with _told():
         settings = _settings(flags, "threads")
-        report = _build(list(paths), settings)
+        report = _build(list(paths), settings, wait_s)
         if as_json:
             _print_json(_report_json(report))
         else:
@@ -270,11 +296,11 @@ def index_(paths: tuple[Path, ...], as_json: bool, **flags: Any) -> None:
         raise SystemExit(1 if any(problem.kind == "unreadable" for problem in report.problems) else 0)
 
 
-def _build(paths: list[Path], settings: Settings) -> IndexReport:
+def _build(paths: list[Path], settings: Settings, wait_s: float = 0.0) -> IndexReport:
     from qa import indexing
 
     with terminal.progress() as progress:
-        report = indexing.index(paths, settings, announce=_announce, progress=progress)
+        report = indexing.index(paths, settings, announce=_announce, progress=progress, wait_s=wait_s)
     for line in terminal.problems(report.problems):
         click.echo(line, err=True)
     return report

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qa import folders, formats, models, noise, passages, sentences, snapshot
+from qa import folders, formats, lock, models, noise, passages, sentences, snapshot
 from qa.encoder import Encoder
-from qa.errors import IndexBusy, IndexMissing, IndexUnusable, UnreadableFile, UsageError
+from qa.errors import IndexMissing, IndexUnusable, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
 from qa.reading import Readers, Reading
 from qa.records import Document, Encoding, IndexReport, Passage, Problem, Source
 from qa.settings import Settings
-
-LOCK = "lock"
 
 BATCH_PASSAGES = 256
 """Passages encoded before they are committed: a few seconds of work, which is all that an interruption repeats."""
@@ -70,14 +65,15 @@ def index(
     announce: Announce = lambda _: None,
     progress: Callable[[Progress], None] = lambda _: None,
     limits: formats.Limits = formats.Limits(),
+    wait_s: float = 0.0,
 ) -> IndexReport:
     """Bring the index in `settings.index` to the state of the folders (or files) `paths`, and of all that it holds
     already when `paths` is empty. Makes the index if there is none.
 
     Files that cannot be read, and those read now but not wholly, are in the report's problems, by path below their
     folder; the rest go on. Raises
-    UsageError when a path is not there or the index lies in it, IndexBusy when another process writes to the index,
-    IndexUnusable when the index is damaged or was made with another model.
+    UsageError when a path is not there or the index lies in it, IndexBusy when another process writes to the index for
+    more than `wait_s` seconds, IndexUnusable when the index is damaged or was made with another model.
     """
     roots = [folders.checked(path, settings.index) for path in paths]
     try:
@@ -85,21 +81,21 @@ def index(
     except IndexMissing:
         if not roots:
             raise
-    with Readers(limits) as readers:  # first, for it takes as long to be there as the encoder
+    with lock.writer(settings.index, "qa index", wait_s), Readers(limits) as readers:
+        # The readers first, for they take as long to be there as the encoder.
         model = models.exported(settings.model, settings.model_cache, fetch=settings.fetch_model, announce=announce)
         encoder = Encoder(model, settings.threads)
         maker = Maker(model.name, model.fingerprint, model.way, model.dimensions, f"{sentences.NAME} {passages.NAME}")
-        with _writer(settings.index):
-            library = _opened(settings.index, maker)
-            try:
-                return _Run(library, encoder, readers, progress).bring(roots)
-            except OSError as error:
-                raise UsageError(
-                    f"The index in {settings.index} cannot be written ({error.strerror or error}).",
-                    "Is the disk full? What was finished is kept; run the command again.",
-                ) from error
-            finally:
-                library.close()
+        library = _opened(settings.index, maker)
+        try:
+            return _Run(library, encoder, readers, progress).bring(roots)
+        except OSError as error:
+            raise UsageError(
+                f"The index in {settings.index} cannot be written ({error.strerror or error}).",
+                "Is the disk full? What was finished is kept; run the command again.",
+            ) from error
+        finally:
+            library.close()
 
 
 class _Run:
@@ -261,28 +257,3 @@ def _opened(folder: Path, maker: Maker) -> Library:
 
 def _described(maker: Maker) -> str:
     return f"the model {maker.model} ({maker.fingerprint}, by {maker.way}) and the splitter {maker.splitter}"
-
-
-@contextmanager
-def _writer(folder: Path) -> Iterator[None]:
-    """The right to write to an index, for as long as the block runs; the kernel takes it back if the process dies."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK).open("a+", encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UsageError(
-            f"No index can be made in {folder} ({error.strerror}).", "Name a folder that can be written with --index."
-        ) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise IndexBusy(
-                f"Another process is writing to the index in {folder} ({file.read().strip() or 'unknown'}).",
-                "Wait for it to end, then run the command again.",
-            ) from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
-        file.flush()
-        yield

@@ -26,7 +26,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from qa import cli, database, evaluation, indexing, library, terminal
+from qa import cli, database, evaluation, indexing, library, lock, terminal
 from qa.engine import Engine
 from qa.errors import IndexMissing, IndexUnusable
 from qa.settings import Settings
@@ -180,11 +180,17 @@ def test_a_missing_index_ends_with_2_and_names_the_command_that_makes_it(variabl
 def test_an_index_that_is_being_written_ends_with_75(variables: Shelf, here: Path) -> None:
     write(here, {"docs/a.txt": "A cat sat."})
     (here / "index").mkdir()
-    with (here / "index" / indexing.LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        result = invoke("index", variables, "docs")
-    assert result.exit_code == 75
-    assert "Another process is writing" in result.stderr
+    with (here / "index" / lock.FILE).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for more in ([], ["--wait=0.1"], ["--wait", "0.1"]):
+            result = invoke("index", variables, "docs", *more)
+            assert result.exit_code == 75
+            assert "Another process is writing" in result.stderr
+            assert ("Waited 0.1 s." in result.stderr) == bool(more)
+        result = invoke("index", variables, "--wait", "docs")
+        assert result.exit_code == 2
+        assert "Write --wait last" in result.stderr
+    assert invoke("index", variables, "docs", "--wait").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ ROOMS: dict[str, str] = {
     "passages": "records",
     "encoder": "errors records",
     "database": "errors",
+    "lock": "errors",
     "library": "database errors records",
     "vectors": "errors",
     "lexical": "errors wording",
@@ -56,7 +57,7 @@ ROOMS: dict[str, str] = {
     "reading": "errors formats records",
     "exact": "query records snapshot spelling wording",
     # Those that join the stages.
-    "indexing": "encoder errors folders formats library models noise passages reading records sentences settings "
+    "indexing": "encoder errors folders formats library lock models noise passages reading records sentences settings "
     "snapshot",
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking snapshot",

@@ -380,7 +380,7 @@ def test_a_second_writer_is_told_who_holds_the_index_until_that_one_ends_or_is_k
         try:
             assert holder.stdout.readline() == "holding\n"
             for _ in range(2):
-                with pytest.raises(IndexBusy, match=f"process {holder.pid}, since ") as caught:
+                with pytest.raises(IndexBusy, match=f"process {holder.pid} \\(qa index\\), since ") as caught:
                     shelf.index()
                 assert caught.value.remedy
         finally:
