@@ -352,6 +352,20 @@ def status(as_json: bool, only_problems: bool, **flags: Any) -> None:
                 click.echo(line)
 
 
+@qa.command()
+@_wait
+@_index_options
+def migrate(wait_s: float, **flags: Any) -> None:
+    """Bring an index of an older format over to that of this version; no file is read and no text encoded."""
+    with _told():
+        from qa import library, migration
+
+        settings = _settings(flags)
+        old = migration.migrate(settings.index, wait_s)
+        said = f"is brought over from format {old} to" if old != library.FORMAT else "has, as before,"
+        click.echo(f"The index in {settings.index} {said} format {library.FORMAT}.")
+
+
 @qa.command("why-not")
 @click.argument("document")
 @click.argument("question", nargs=-1, required=True)

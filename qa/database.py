@@ -1,11 +1,13 @@
 """One SQLite file that many read and one changes: its connection, its transactions, and what its errors mean.
 
 What the file holds is the business of `library`; here it has a table `meta` of names and values, a format, a birth mark
-and a commit number.
+and a commit number. SQLite notices little of what can befall a file, so what is stored carries seals: hashes that are
+checked whenever it is read. `meta` has one over all of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import sqlite3
@@ -20,13 +22,19 @@ from qa.errors import IndexBusy, IndexMissing, IndexUnusable, QAError, UsageErro
 
 FILE = "library.sqlite"
 
+UNSEALED = "1"
+"""The format from before `meta` had a seal."""
+
+OLDER = (UNSEALED,)
+"""Formats that `qa migrate` brings over."""
+
 _META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
 
 
 class Database:
     """One open connection. Not to be shared between threads without a lock."""
 
-    def __init__(self, folder: Path, number: int, *, write: bool) -> None:
+    def __init__(self, folder: Path, number: int | None, *, write: bool) -> None:
         """See `open`, `create`."""
         self.folder = folder
         self._number = number
@@ -38,7 +46,9 @@ class Database:
         """A new file of format `number` with the tables of `schema` and `values` in `meta`, at commit 1, in `folder`,
         which is made if need be; it appears whole or not at all. Raises UsageError where that cannot be."""
         work = folder / f".new-{FILE}"
-        rows = {"format": number, "birth": uuid.uuid4().hex, "commit": 1, **values}
+        rows = {"format": str(number), "birth": uuid.uuid4().hex, "commit": "1"}
+        rows |= {name: str(value) for name, value in values.items()}
+        rows["seal"] = seal_of(rows)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(f"{work.name}*"):
@@ -47,7 +57,7 @@ class Database:
             try:
                 connection.executescript(f"PRAGMA journal_mode = MEMORY; BEGIN; {_META} {schema} COMMIT;")
                 connection.execute("BEGIN")
-                connection.executemany("INSERT INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in rows.items()])
+                connection.executemany("INSERT INTO meta VALUES (?, ?)", list(rows.items()))
                 connection.execute("COMMIT")
                 connection.execute("PRAGMA journal_mode = WAL")
             finally:
@@ -61,9 +71,9 @@ class Database:
         return cls.open(folder, number, write=True)
 
     @classmethod
-    def open(cls, folder: Path, number: int, *, write: bool = False) -> Database:
+    def open(cls, folder: Path, number: int | None, *, write: bool = False) -> Database:
         """The file in `folder`. Raises IndexMissing when there is none, IndexUnusable when it is damaged or of a format
-        other than `number`, UsageError when it may not be read."""
+        other than `number` (None takes any), UsageError when it may not be read."""
         return cls(folder, number, write=write)
 
     def close(self) -> None:
@@ -87,26 +97,27 @@ class Database:
             if self._write:
                 self._connection.executescript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
             found = self.text("format")
-            if found == str(self._number):
+            if self._number is None or found == str(self._number):
                 _ = self.birth, int(self.text("commit"))
         except sqlite3.DatabaseError as error:
             raise self._meaning(error) from error
         except ValueError as error:
             raise self.damaged(f"{FILE} cannot be read ({error})") from error
-        if found != str(self._number):
+        if self._number is not None and found != str(self._number):
             raise IndexUnusable(
                 f"The index in {self.folder} has format {found}; this version reads format {self._number}.",
-                anew(self.folder),
+                f"Bring it over: qa migrate{flag(self.folder)}" if found in OLDER else anew(self.folder),
             )
         self._file = identity
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One transaction: all of it and a new commit number, or nothing."""
+    def writing(self, *, counted: bool = True) -> Iterator[None]:
+        """One transaction: all of it and, if it is `counted`, a new commit number, or nothing."""
         self.change("BEGIN IMMEDIATE")
         try:
             yield
-            self.change("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'commit'")
+            if counted:
+                self.set("commit", str(int(self.text("commit")) + 1))
             self.change("COMMIT")
         except BaseException:
             self._roll_back()
@@ -145,7 +156,7 @@ class Database:
 
     @property
     def commit(self) -> int:
-        """Number of the last transaction that changed the library; the first is 1."""
+        """Number of the last transaction that changed the file; the first is 1."""
         self._follow()
         return int(self.text("commit"))
 
@@ -154,11 +165,37 @@ class Database:
         """A mark that no other library has: what was derived from another one is told by it."""
         return self.text("birth")
 
+    def values(self) -> dict[str, str]:
+        """All of `meta` but its seal. Raises IndexUnusable when it is not what was stored."""
+        found = dict(self.rows("SELECT name, value FROM meta", (str, str)))
+        seal = found.pop("seal", None)
+        if found.get("format") == UNSEALED and seal is None:
+            return found
+        if seal != seal_of(found):
+            raise self.damaged(f"what {FILE} says about itself is not what was stored")
+        return found
+
     def text(self, name: str) -> str:
-        rows = self.rows("SELECT value FROM meta WHERE name = ?", (str,), name)
-        if not rows:
+        """A value of `meta`. Raises IndexUnusable when there is none."""
+        found = self.values()
+        if name not in found:
             raise self.damaged(f"{FILE} does not say its {name}")
-        return str(rows[0][0])
+        return found[name]
+
+    def set(self, name: str, value: str) -> None:
+        """Store a value in `meta`. Inside `writing` only."""
+        found = self.values() | {name: value}
+        rows = [(name, value), ("seal", seal_of(found))]
+        self.change("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """One state for all that is read inside, within a transaction that runs already or in one of its own."""
+        if self._connection.in_transaction:
+            yield
+        else:
+            with self.reading():
+                yield
 
     def rows(self, query: str, kinds: tuple[type, ...], *values: Any) -> list[Any]:
         """All rows of a query, whose columns are of `kinds`: SQLite checks that when it writes, not when it reads."""
@@ -245,6 +282,20 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def seal_of(values: Mapping[str, str]) -> str:
+    """Stands for all of `meta`."""
+    return seal(*(part for name in sorted(values) for part in (name, values[name]))).hex()
+
+
+def seal(*values: str | int | bytes) -> bytes:
+    """Stands for values in this order; 32 bytes."""
+    digest = hashlib.sha256()
+    for value in values:
+        data = value if isinstance(value, bytes) else str(value).encode("utf-8")
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.digest()
 
 
 def flag(folder: Path) -> str:

@@ -10,25 +10,26 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from qa.database import FILE, Database
+from qa.database import FILE, Database, seal
 from qa.errors import UsageError
 from qa.records import Block, Document, Encoding, Locator, Passage, Problem, Source, Span
 
-FORMAT = 1
-"""Number of this layout of the file. Another number is refused, naming both."""
+FORMAT = 2
+"""Number of this layout of the file. Another number is refused, naming both. 2: seals over lists, passages, `meta`."""
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE roots (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, root INTEGER NOT NULL REFERENCES roots, path TEXT NOT NULL, title TEXT NOT NULL,
     media_type TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
     text BLOB NOT NULL, blocks TEXT NOT NULL, problems TEXT NOT NULL,
-    source_seal BLOB NOT NULL, content_seal BLOB NOT NULL,
+    source_seal BLOB NOT NULL, content_seal BLOB NOT NULL, passage_seal BLOB NOT NULL,
     UNIQUE (root, path)) STRICT;
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY, document TEXT NOT NULL REFERENCES documents ON DELETE CASCADE, ordinal INTEGER NOT NULL,
@@ -40,6 +41,9 @@ CREATE TABLE problems (
     kind TEXT NOT NULL,
     PRIMARY KEY (root, path)) STRICT;
 """
+
+_ABOUT = "root, path, id, title, media_type, sha256, size, modified_ns, content_seal, passage_seal"
+_ABOUT_KINDS = (int, str, str, str, str, str, int, int, bytes, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,29 @@ class Maker:
     way: str
     dimensions: int
     splitter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many seals there are and their sum: stands for a set of them, and follows when one comes or goes."""
+
+    count: int = 0
+    total: int = 0
+
+    @classmethod
+    def read(cls, text: str) -> Tally:
+        """From what `str` gives."""
+        count, total = text.split()
+        return cls(int(count), int(total, 16))
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.total:064x}"
+
+    def plus(self, mark: bytes) -> Tally:
+        return Tally(self.count + 1, (self.total + int.from_bytes(mark, "big")) % 2**256)
+
+    def minus(self, mark: bytes) -> Tally:
+        return Tally(self.count - 1, (self.total - int.from_bytes(mark, "big")) % 2**256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +113,7 @@ class Library:
         """A new, empty library in `folder`, which is made if need be; it appears whole or not at all. Raises
         UsageError where that cannot be."""
         values = {f"maker.{name}": getattr(maker, name) for name in Maker.__slots__}
-        return cls(Database.create(folder, FORMAT, _SCHEMA, values))
+        return cls(Database.create(folder, FORMAT, SCHEMA, {**values, "documents": Tally(), "roots": seal().hex()}))
 
     @classmethod
     def open(cls, folder: Path, *, write: bool = False) -> Library:
@@ -136,7 +163,10 @@ class Library:
 
     def roots(self) -> tuple[Root, ...]:
         """The folders that were indexed, in the order they were added."""
-        rows = self._database.rows("SELECT id, path, name FROM roots ORDER BY id", (int, str, str))
+        with self._database.steady():
+            rows = self._database.rows("SELECT id, path, name FROM roots ORDER BY id", (int, str, str))
+            if rows_seal(rows) != self._database.text("roots"):
+                raise self._database.damaged("the list of folders is not what was stored")
         return tuple(Root(number, Path(path), name) for number, path, name in rows)
 
     def add_root(self, path: Path) -> Root:
@@ -149,6 +179,8 @@ class Library:
         base = path.name or "root"
         name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, len(taken) + 3))) if n not in taken)
         self._database.change("INSERT INTO roots (path, name) VALUES (?, ?)", [(str(path), name)])
+        rows = self._database.rows("SELECT id, path, name FROM roots ORDER BY id", (int, str, str))
+        self._database.set("roots", rows_seal(rows))
         return self.add_root(path)
 
     def sources(self) -> tuple[Source, ...]:
@@ -161,17 +193,19 @@ class Library:
         return {path: source for (number, path), source in self._sources() if number == root.id}
 
     def _sources(self) -> list[tuple[tuple[int, str], Source]]:
-        rows = self._database.rows(
-            "SELECT root, path, id, title, media_type, sha256, size, modified_ns, source_seal FROM documents",
-            (int, str, str, str, str, str, int, int, bytes),
-        )
-        shown = self._paths()
-        found = []
-        for *values, seal in rows:
-            if _seal(*values) != seal:
+        with self._database.steady():
+            rows = self._database.rows(f"SELECT {_ABOUT}, source_seal FROM documents", (*_ABOUT_KINDS, bytes))
+            stored = self._database.text("documents")
+            shown = self._paths()
+        found, tally = [], Tally()
+        for *values, mark in rows:
+            if seal(*values) != mark:
                 raise self._database.damaged(f"what is stored about document {values[2]} is not what was read")
-            root, path, name, *rest = values
+            tally = tally.plus(mark)
+            root, path, name, *rest = values[:8]
             found.append(((root, path), Source(name, shown(root, path), *rest)))
+        if str(tally) != stored:
+            raise self._database.damaged("documents are missing, or are listed that were removed")
         return sorted(found, key=lambda item: (item[1].path, item[1].id))
 
     def _paths(self) -> Callable[[int, str], str]:
@@ -196,8 +230,8 @@ class Library:
         if not rows:
             self._check_absent(identity)
             raise UsageError(f"There is no document {identity} in this index.", "Was it removed? Search again.")
-        *values, seal = rows[0]
-        if _seal(*values) != seal:
+        *values, mark = rows[0]
+        if seal(identity, *values) != mark:
             raise self._database.damaged(f"what is stored of document {identity} is not what was read")
         text, title, media_type, blocks, problems = values
         return Document(text.decode("utf-8"), title, media_type, _blocks(blocks), tuple(json.loads(problems)))
@@ -216,12 +250,26 @@ class Library:
 
     def file(self, identity: str) -> Path | None:
         """Where the document of that id was read from; None when there is no such document."""
-        rows = self._database.rows(
-            "SELECT roots.path, documents.path FROM documents JOIN roots ON roots.id = root WHERE documents.id = ?",
-            (str, str),
-            identity,
-        )
-        return below(Path(rows[0][0]), rows[0][1]) if rows else None
+        with self._database.steady():
+            found = self._about(identity)
+            if found is None:
+                self._check_absent(identity)
+                return None
+            root = next((root for root in self.roots() if root.id == found[0]), None)
+        if root is None:
+            raise self._database.damaged(f"{FILE} does not say where {found[1]} lies")
+        return below(root.path, found[1])
+
+    def _about(self, identity: str) -> list[Any] | None:
+        """What `_ABOUT` names of a document, and its seal; None when there is no such document."""
+        query = f"SELECT {_ABOUT}, source_seal FROM documents WHERE id = ?"
+        rows = self._database.rows(query, (*_ABOUT_KINDS, bytes), identity)
+        if not rows:
+            return None
+        *values, mark = rows[0]
+        if seal(*values) != mark or values[2] != identity:
+            raise self._database.damaged(f"what is stored about document {identity} is not what was read")
+        return [*values, mark]
 
     def passages(self) -> Iterator[tuple[str, str, Passage, Encoding]]:
         """Every passage with its document's id, its document's text and its encoding, in the order of
@@ -231,11 +279,16 @@ class Library:
         for source in self.sources():
             text = self.document(source.id).text
             end = 0
-            for context, spans, key, encoding in self._database.rows(
+            rows = self._database.rows(
                 "SELECT context, spans, key, encoding FROM passages WHERE document = ? ORDER BY ordinal",
                 (str, bytes, bytes, bytes),
                 source.id,
-            ):
+            )
+            if self._database.rows("SELECT passage_seal FROM documents WHERE id = ?", (bytes,), source.id) != [
+                (passage_seal(rows),)
+            ]:
+                raise self._database.damaged(f"a passage of document {source.id} is not the one that was stored")
+            for context, spans, key, encoding in rows:
                 try:
                     places = np.frombuffer(spans, dtype="<i8").reshape(-1, 2)
                     sentences = tuple(Span(int(start), int(end)) for start, end in places)
@@ -246,7 +299,7 @@ class Library:
                 if not whole:
                     raise self._database.damaged(f"a passage of document {source.id} is not the one that was stored")
                 end = passage.end
-                yield source.id, text, passage, self._unpacked(encoding, dimensions)
+                yield source.id, text, passage, self._unpacked(key, encoding, dimensions)
                 left -= 1
         if left:
             raise self._database.damaged("passages are missing")
@@ -260,16 +313,19 @@ class Library:
     def problems_of(self, root: Root) -> list[Problem]:
         """The files below one root that could not be read in the last run, by path below it."""
         query = "SELECT path, reason, remedy, kind FROM problems WHERE root = ? ORDER BY path"
-        rows = self._database.rows(query, (str, str, str, str), root.id)
+        with self._database.steady():
+            rows = self._database.rows(query, (str, str, str, str), root.id)
+            if rows_seal(rows) != self._database.values().get(f"problems.{root.id}", rows_seal([])):
+                raise self._database.damaged("the list of files that were not read is not what was stored")
         return [Problem(*row) for row in rows]
 
     def problems(self) -> tuple[Problem, ...]:
         """Files that were not read, and documents that were read in part, by path."""
         shown = self._paths()
-        query = "SELECT root, path, reason, remedy, kind FROM problems"
         found = [
-            Problem(shown(root, path), *rest)
-            for root, path, *rest in self._database.rows(query, (int, str, str, str, str))
+            replace(problem, path=shown(root.id, problem.path))
+            for root in self.roots()
+            for problem in self.problems_of(root)
         ]
         query = "SELECT root, path, problems FROM documents WHERE problems != '[]'"
         for root, path, problems in self._database.rows(query, (int, str, str)):
@@ -284,46 +340,65 @@ class Library:
             for (encoding,) in self._database.rows(
                 "SELECT encoding FROM passages WHERE key = ? LIMIT 1", (bytes,), key
             ):
-                found[key] = self._unpacked(encoding, dimensions)
+                found[key] = self._unpacked(key, encoding, dimensions)
         return found
 
     def put(self, read: Read) -> None:
         """Store a document with its passages in place of whatever stood at its place. Inside `writing` only."""
         source, document = read.source, read.document
         text = document.text.encode("utf-8")
-        self.remove(source.id)
-        about = (
-            *(read.root.id, source.path, source.id, source.title, source.media_type),
-            *(source.sha256, source.size, source.modified_ns),
-        )
+        self._drop(source.id)
         content = (text, source.title, source.media_type, _blocks_json(document.blocks), json.dumps(document.problems))
-        self._database.change(
-            "INSERT INTO documents (root, path, id, title, media_type, sha256, size, modified_ns, text, blocks, "
-            "problems, source_seal, content_seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*about, text, *content[3:], _seal(*about), _seal(*content))],
-        )
         rows = []
-        for ordinal, (passage, encoding) in enumerate(zip(read.passages, read.encodings, strict=True)):
+        for passage, encoding in zip(read.passages, read.encodings, strict=True):
             spans = np.array([(s.start, s.end) for s in passage.sentences], dtype="<i8").tobytes()
             key = passage_key(passage, document.text)
-            rows.append((source.id, ordinal, passage.context, spans, key, _packed(encoding)))
-        self._database.change(
-            "INSERT INTO passages (document, ordinal, context, spans, key, encoding) VALUES (?, ?, ?, ?, ?, ?)", rows
+            rows.append((passage.context, spans, key, _packed(key, encoding)))
+        about = (
+            *(read.root.id, source.path, source.id, source.title, source.media_type),
+            *(source.sha256, source.size, source.modified_ns, seal(source.id, *content), passage_seal(rows)),
         )
+        mark = seal(*about)
+        self._database.change(
+            f"INSERT INTO documents ({_ABOUT}, text, blocks, problems, source_seal) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*about, text, *content[3:], mark)],
+        )
+        self._database.change(
+            "INSERT INTO passages (document, ordinal, context, spans, key, encoding) VALUES (?, ?, ?, ?, ?, ?)",
+            [(source.id, ordinal, *row) for ordinal, row in enumerate(rows)],
+        )
+        self._database.set("documents", str(self._tally().plus(mark)))
 
     def touch(self, source: Source) -> None:
         """Note size and time of a file whose content is what it was. Inside `writing` only."""
-        query = "SELECT root, path, id, title, media_type, sha256 FROM documents WHERE id = ?"
-        for about in self._database.rows(query, (int, str, str, str, str, str), source.id):
-            seal = _seal(*about, source.size, source.modified_ns)
+        about = self._about(source.id)
+        if about is not None:
+            *values, old = about
+            values[6:8] = source.size, source.modified_ns
+            new = seal(*values)
             self._database.change(
                 "UPDATE documents SET size = ?, modified_ns = ?, source_seal = ? WHERE id = ?",
-                [(source.size, source.modified_ns, seal, source.id)],
+                [(source.size, source.modified_ns, new, source.id)],
             )
+            self._database.set("documents", str(self._tally().minus(old).plus(new)))
 
     def remove(self, identity: str) -> None:
-        """Take a document out. Inside `writing` only."""
+        """Take a document out, if it is there. Inside `writing` only."""
+        if not self._drop(identity):
+            self._check_absent(identity)
+
+    def _drop(self, identity: str) -> bool:
+        """Whether there was such a document."""
+        about = self._about(identity)
+        if about is None:
+            return False
         self._database.change("DELETE FROM documents WHERE id = ?", [(identity,)])
+        self._database.set("documents", str(self._tally().minus(about[-1])))
+        return True
+
+    def _tally(self) -> Tally:
+        return Tally.read(self._database.text("documents"))
 
     def set_problems(self, root: Root, problems: Sequence[Problem]) -> None:
         """The files below a root that could not be read, in place of those of the last run. Inside `writing` only."""
@@ -332,10 +407,13 @@ class Library:
             "INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?)",
             [(root.id, p.path, p.reason, p.remedy, p.kind) for p in problems],
         )
+        query = "SELECT path, reason, remedy, kind FROM problems WHERE root = ? ORDER BY path"
+        rows = self._database.rows(query, (str, str, str, str), root.id)
+        self._database.set(f"problems.{root.id}", rows_seal(rows))
 
-    def _unpacked(self, blob: bytes, dimensions: int) -> Encoding:
+    def _unpacked(self, key: bytes, blob: bytes, dimensions: int) -> Encoding:
         """What `_packed` made, checked."""
-        if hashlib.blake2b(blob[16:], digest_size=16).digest() != blob[:16]:
+        if checksum(key, blob[16:]) != blob[:16]:
             raise self._database.damaged("an encoding is not the one that was stored")
         count = int.from_bytes(blob[16:24], "little")
         tokens = np.frombuffer(blob, dtype="<i8", offset=24, count=count)
@@ -365,16 +443,22 @@ def passage_key(passage: Passage, text: str) -> bytes:
     return hashlib.sha256("\0".join(parts).encode("utf-8")).digest()
 
 
-def _seal(*values: str | int | bytes) -> bytes:
-    """Stands for what a row says: SQLite itself does not notice most of what can befall a file."""
-    digest = hashlib.sha256()
-    for value in values:
-        data = value if isinstance(value, bytes) else str(value).encode("utf-8")
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.digest()
+def rows_seal(rows: Iterable[Sequence[str | int | bytes]]) -> str:
+    """Stands for rows in this order."""
+    return seal(*(seal(*row) for row in rows)).hex()
 
 
-def _packed(encoding: Encoding) -> bytes:
+def passage_seal(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Stands for the passages of one document in order: context, spans, key, encoding by its checksum."""
+    return seal(*(seal(context, spans, key, encoding[:16]) for context, spans, key, encoding in rows))
+
+
+def checksum(key: bytes, packed: bytes) -> bytes:
+    """Stands for an encoding and the passage it is of; 16 bytes."""
+    return hashlib.blake2b(key + packed, digest_size=16).digest()
+
+
+def _packed(key: bytes, encoding: Encoding) -> bytes:
     """Checksum, number of sentences, tokens of each, vectors, codes."""
     parts = (
         len(encoding.vectors).to_bytes(8, "little"),
@@ -383,7 +467,7 @@ def _packed(encoding: Encoding) -> bytes:
         np.ascontiguousarray(encoding.codes).tobytes(),
     )
     blob = b"".join(parts)
-    return hashlib.blake2b(blob, digest_size=16).digest() + blob
+    return checksum(key, blob) + blob
 
 
 def _blocks_json(blocks: Sequence[Block]) -> str:

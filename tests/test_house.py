@@ -46,6 +46,7 @@ ROOMS: dict[str, str] = {
     "exports": "errors",
     "models": "errors exports quantisation records",
     "crossencoders": "errors exports models records reranker",
+    "migration": "database library lock",
     "snapshot": "errors folding interaction lexical library records vectors wording",
     "answers": "confidence folding marking records",
     "confidence": "records",
@@ -73,7 +74,8 @@ ROOMS: dict[str, str] = {
     "asking": "errors payload records",
     "web": "asking errors payload records sourceview",
     "terminal": "indexing records tracing",
-    "cli": "database engine errors evaluation indexing inspection payload records report settings terminal tracing web",
+    "cli": "database engine errors evaluation indexing inspection library migration payload records "
+    "report settings terminal tracing web",
 }
 """Every room of the package, and the rooms that it may import."""
 

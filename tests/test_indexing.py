@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from shelf import MEMORY, QUESTIONS, SUBJECTS, Shelf, assert_exact, assert_same, quotes, story, without_privileges
 
 from qa import indexing
+from qa.database import seal_of
 from qa.engine import Engine
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, UsageError
 from qa.indexing import Progress
@@ -523,6 +524,8 @@ def rewritten(shelf: Shelf, change: Callable[[Any], None]) -> None:
     connection = sqlite3.connect(shelf.library_file)
     with connection:
         change(connection)
+        rows = dict(connection.execute("SELECT name, value FROM meta WHERE name != 'seal'"))
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'seal'", (seal_of(rows),))
     connection.close()
 
 

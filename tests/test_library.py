@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shelf import without_privileges
 
-from qa.database import FILE
+from qa.database import FILE, seal_of
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, QAError, UsageError
 from qa.library import FORMAT, Library, Maker, Read, Root, _blocks, below, identity, passage_key
 from qa.records import BLOCK_KINDS, Block, Document, Encoding, Locator, Passage, Problem, Source, Span
@@ -363,7 +363,8 @@ def everything(folder: Path) -> list[tuple[object, ...]]:
     """All that answers are made of, as it is read."""
     library = Library.open(folder)
     try:
-        about = [(source, library.document(source.id)) for source in library.sources()]
+        about: list[tuple[object, ...]] = [(library.roots(), library.maker, library.commit, library.birth)]
+        about += [(source, library.document(source.id), library.file(source.id)) for source in library.sources()]
         read = [
             (name, text, passage, encoded.vectors.tobytes(), encoded.tokens.tobytes(), encoded.codes.tobytes())
             for name, text, passage, encoded in library.passages()
@@ -441,19 +442,69 @@ def test_damage_in_each_part_of_a_passage_is_noticed(tmp_path: Path) -> None:
     assert everything(tmp_path)
 
 
+def restate(folder: Path, name: str, value: str | None) -> None:
+    """Change, or take away, what a library says about itself, as a program would that means it."""
+    with sqlite3.connect(folder / FILE) as connection:
+        rows = dict(connection.execute("SELECT name, value FROM meta"))
+        rows = {key: held for key, held in rows.items() if key not in (name, "seal")} | ({name: value} if value else {})
+        connection.execute("DELETE FROM meta")
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", [*rows.items(), ("seal", seal_of(rows))])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("DELETE FROM documents WHERE path = '3.txt'", "documents are missing"),
+        ("DELETE FROM passages WHERE id = 3", "a passage of document"),
+        ("DELETE FROM roots", "list of folders"),
+        ("UPDATE roots SET path = '/elsewhere'", "list of folders"),
+        ("UPDATE meta SET value = 'another model' WHERE name = 'maker.model'", "says about itself"),
+        ("UPDATE meta SET value = '7' WHERE name = 'commit'", "says about itself"),
+        (
+            "UPDATE passages SET document = (SELECT id FROM documents WHERE path = '4.txt'), ordinal = 9 WHERE id = 1",
+            "",
+        ),
+        ("UPDATE documents SET path = '99.txt' WHERE path = '4.txt'", "about document"),
+    ],
+)
+def test_what_is_lost_or_elsewhere_than_it_was_put_is_noticed(tmp_path: Path, change: str, named: str) -> None:
+    filled(tmp_path)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        assert connection.execute(change).rowcount
+    with pytest.raises(IndexUnusable, match=named):
+        everything(tmp_path)
+
+
+def test_documents_exchanged_in_the_tree_of_their_ids_are_noticed(tmp_path: Path) -> None:
+    """SQLite follows an entry to a row, and does not compare what it finds there with what it looked for."""
+    filled(tmp_path)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        rows = connection.execute("SELECT id, text, title, media_type, blocks, problems, content_seal FROM documents")
+        (one, *of_one), (other, *of_other) = rows.fetchmany(2)
+        query = (
+            "UPDATE documents SET text = ?, title = ?, media_type = ?, blocks = ?, problems = ?, content_seal = ? "
+            "WHERE id = ?"
+        )
+        connection.execute(query, (*of_other, one))
+        connection.execute(query, (*of_one, other))
+    library = Library.open(tmp_path)
+    for name in (one, other):
+        with pytest.raises(IndexUnusable, match=name):
+            library.document(name)
+    library.close()
+
+
 @pytest.mark.parametrize("name", ["format", "birth", "commit", "maker.model", "maker.dimensions"])
 def test_a_library_that_does_not_say_what_it_is_is_named_as_damaged(tmp_path: Path, name: str) -> None:
     filled(tmp_path, texts=1)
-    with sqlite3.connect(tmp_path / FILE) as connection:
-        connection.execute("DELETE FROM meta WHERE name = ?", (name,))
+    restate(tmp_path, name, None)
     with pytest.raises(IndexUnusable, match=name):
         Library.open(tmp_path)
 
 
 def test_a_library_of_another_format_is_refused_naming_both_numbers(tmp_path: Path) -> None:
     filled(tmp_path, texts=1)
-    with sqlite3.connect(tmp_path / FILE) as connection:
-        connection.execute("UPDATE meta SET value = '99' WHERE name = 'format'")
+    restate(tmp_path, "format", "99")
     with pytest.raises(IndexUnusable, match=f"has format 99; this version reads format {FORMAT}") as caught:
         Library.open(tmp_path)
     assert "qa index FOLDER" in caught.value.remedy
