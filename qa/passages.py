@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from qa.records import Block, Document, Passage, Span
 
-NAME = "paragraphs/1"
+NAME = "paragraphs/2"
 """Which way of packing this is. An index stores it; the number rises whenever the passages of any text change."""
 
 CONTEXT_CHARS = 200
@@ -92,7 +92,8 @@ def _is_context(document: Document, index: int, after: int, body: bool) -> bool:
     if block.kind == "title":
         # The document may call itself something else, by its properties; then nothing else says what stands here.
         return body and _letters(document.text[block.start : block.end]) == _letters(document.title)
-    return len(document.blocks[after].locator.heading) > len(block.locator.heading)
+    below = document.blocks[after]
+    return len(below.locator.heading) > len(block.locator.heading) and _apart(below) == _apart(block)
 
 
 def _letters(text: str) -> str:
@@ -120,8 +121,12 @@ def _runs(document: Document, read: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _place(block: Block) -> tuple[tuple[str, ...], int | None, str, bool]:
-    apart = block.locator.place if block.locator.kind in _APART else ""
-    return block.locator.heading, block.locator.page, apart, block.kind == "heading"
+    return block.locator.heading, block.locator.page, _apart(block), block.kind == "heading"
+
+
+def _apart(block: Block) -> str:
+    """The slide, message or chapter that the block stands in."""
+    return block.locator.place if block.locator.kind in _APART else ""
 
 
 def _fill(

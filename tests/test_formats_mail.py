@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from qa.errors import UnreadableFile
 from qa.formats import Limits, parse
 from qa.formats.mail import MAILBOX, MEDIA_TYPE
+from qa.passages import pack
+from qa.sentences import split
 
 _FIELDS = "From: Ada Byron <ada@example.org> | To: Bob <bob@example.org>"
 
@@ -102,6 +104,30 @@ def test_attachments_are_read_with_their_own_places_and_the_others_named() -> No
     assert [problem.partition(":")[0] for problem in document.problems] == [
         "Attachment call.wav was not read",
         "Attachment a.pdf was not read",
+    ]
+
+
+def test_two_attachments_of_one_name_have_places_of_their_own() -> None:
+    message = _message()
+    for number in (1, 2):
+        message.add_attachment(f"Berth {number} is dredged.", filename="berth.txt")
+    document = read(message.as_bytes(), MEDIA_TYPE)
+    assert place_of(document, "Berth 1", "a.eml") == "a.eml, Ada Byron, 4 March 2024, berth.txt"
+    assert place_of(document, "Berth 2", "a.eml") == "a.eml, Ada Byron, 4 March 2024, berth.txt (2)"
+
+
+def test_no_passage_holds_sentences_of_a_message_and_of_what_is_attached_to_it() -> None:
+    message = _message()
+    message.set_content("<p>The crane arrives.</p><h2>Sincerely</h2>", subtype="html")
+    message.add_attachment("The berth is dredged.", filename="berth.txt")
+    message.add_attachment("The quay is paved.", filename="berth.txt")
+    message.add_attachment(_sheet(), maintype="application", subtype="octet-stream", filename="Costs.xlsx")
+    document = read(message.as_bytes(), MEDIA_TYPE)
+    packed = pack(document, split(document), lambda texts: [len(text.split()) for text in texts], 200)
+    held = [document.text[passage.start : passage.end] for passage in packed]
+    assert [text.split(" | ")[0] for text in held] == [
+        *("From: Ada Byron <ada@example.org>", "Sincerely", "The berth is dredged.", "The quay is paved."),
+        "Item: Dredging",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -93,22 +94,25 @@ class _Writing:
         if letter.markup and not letter.plain.strip():
             self._adopt(html.read_markup(letter.markup, html.MEDIA_TYPE, self._limits), base)
         self.problems += letter.problems
+        names = Counter[str]()
         for attachment in letter.attachments:
-            self._attachment(attachment, base)
+            name = one_line(attachment.name) or _UNNAMED
+            names[name] += 1
+            self._attachment(attachment, name if names[name] == 1 else f"{name} ({names[name]})", base)
         for enclosed in letter.enclosed:
             self.letter(enclosed, titled=False, above=headings)
 
-    def _attachment(self, attachment: Attachment, base: Locator) -> None:
+    def _attachment(self, attachment: Attachment, name: str, base: Locator) -> None:
+        """`name` is what it is called in places, another one for each of a letter's attachments."""
         from qa.formats import parse, type_of
 
-        name = one_line(attachment.name) or _UNNAMED
         self._attachments += 1
         try:
             if self._attachments > _MAX_ATTACHMENTS:
                 raise UnreadableFile(f"is one of more than {_MAX_ATTACHMENTS:,}", "Save it as a file of its own.")
             if not attachment.data:
                 raise UnreadableFile("is empty", "Ask for it again.")
-            found = parse(attachment.data, type_of(name, attachment.data), self._limits)
+            found = parse(attachment.data, type_of(one_line(attachment.name), attachment.data), self._limits)
         except UnreadableFile as error:
             self.problems.append(_UNREAD.format(name=name, reason=error.what))
             return
