@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from formats_laws import HTML, blocks, heading_of, quotes, read
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qa.errors import UnreadableFile
 from qa.formats import Limits, parse
@@ -47,8 +49,7 @@ def test_a_page_gives_its_own_matter_block_by_block() -> None:
         ("item", "Nested"),
         ("quote", "Said somebody."),
         ("caption", "A table"),
-        ("row", "City | Jobs | Since"),
-        ("row", "Toronto | | 2017"),
+        ("row", "City: Toronto | Since: 2017"),
         ("paragraph", "All cities"),
         ("code", "if x:\n    y <- 1"),
         ("caption", "A caption."),
@@ -107,6 +108,61 @@ def test_a_table_used_for_layout_keeps_its_blocks() -> None:
         ("row", "1 | 2"),
         ("paragraph", "Text."),
     ]
+
+
+_NAMED_TABLES = {
+    "<tr><th>City<th>Jobs<tr><th scope=row>Ulm<td>9": ["City: Ulm | Jobs: 9"],
+    "<thead><tr><td>City<td>Jobs<tbody><tr><td>Ulm<td>nine": ["City: Ulm | Jobs: nine"],
+    "<tr><td>City<td>Jobs<td>Since<tr><td>Ulm<td>9<td>1990": ["City: Ulm | Jobs: 9 | Since: 1990"],
+    "<tr><td>Ulm<td>nine<tr><td>Bonn<td>ten": ["Ulm | nine", "Bonn | ten"],
+    "<tr><th>City<th>Jobs": ["City | Jobs"],
+    "<tr><th rowspan=2>City<th colspan=2>Jobs<tr><th>Old<th>New<tr><td>Ulm<td>9<td>8": [
+        "City: Ulm | Jobs Old: 9 | Jobs New: 8"
+    ],
+    "<tr><th>Year<th>Month<th>Cost<tr><th rowspan=2>2024<td>May<td>9<tr><td>June<td>8": [
+        *("Year: 2024 | Month: May | Cost: 9", "Year: 2024 | Month: June | Cost: 8")
+    ],
+    "<tr><th>Year<th>Part<th>Cost<tr><th rowspan=2>2024<th rowspan=2>A<tr><td>9": [
+        *("Year: 2024 | Part: A", "Year: 2024 | Part: A | Cost: 9")
+    ],
+    "<tr><th>City<th>Jobs<tr><td>Ulm<td>9<tr><th>Town<th>Shops<tr><td>Hof<td>2": [
+        *("City: Ulm | Jobs: 9", "Town: Hof | Shops: 2")
+    ],
+    "<tr><th>City<th>Jobs<tr><td colspan=99999999>Ulm<td>9": ["City: Ulm | 9"],
+    f"<tr><th>City<th>{'Jobs ' * 40}<tr><td>Ulm<td>9": [f"City | {'Jobs ' * 40}".strip(), "Ulm | 9"],
+}
+
+
+@pytest.mark.parametrize(("source", "rows"), _NAMED_TABLES.items())
+def test_a_row_carries_the_names_of_its_columns(source: str, rows: list[str]) -> None:
+    assert quotes(read(f"<table>{source}</table>", HTML), "row") == rows
+
+
+def test_what_stands_between_the_rows_of_a_table_keeps_its_place() -> None:
+    source = (
+        "<table><caption>Jobs<tr><th>City<th>Jobs<tr><td colspan=2>South<tr><td>Ulm<td>9<tr><td>North<tr></table>End"
+    )
+    assert blocks(read(source, HTML)) == [
+        ("caption", "Jobs"),
+        ("paragraph", "South"),
+        ("row", "City: Ulm | Jobs: 9"),
+        ("paragraph", "North"),
+        ("paragraph", "End"),
+    ]
+
+
+def test_a_small_page_does_not_become_a_vast_one_by_cells_over_many_rows_and_columns() -> None:
+    wide = "<tr>" + "<td colspan=1000 rowspan=1000>a" * 900 + "<tr><td>b" * 3_000
+    document = read(f"<table>{wide}</table>", HTML)
+    assert len(document.text) < 50 * len(wide)
+
+
+@given(st.lists(st.lists(st.text("abc ", min_size=1, max_size=4), min_size=2, max_size=5), min_size=1, max_size=6))
+def test_no_cell_of_a_table_is_lost(grid: list[list[str]]) -> None:
+    cells = [[f"{cell}{row}x{column}" for column, cell in enumerate(line)] for row, line in enumerate(grid)]
+    source = "".join(f"<tr>{''.join(f'<td>{cell}' for cell in line)}" for line in cells)
+    found = read(f"<table>{source}</table>", HTML).text
+    assert all(" ".join(cell.split()) in found for line in cells[1:] for cell in line)
 
 
 def test_cells_with_several_lines_or_lists_are_one_row() -> None:

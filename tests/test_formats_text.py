@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from formats_laws import MARKDOWN, TEXT, blocks, heading_of, quotes, read
+from formats_laws import MARKDOWN, TEXT, block_of, blocks, heading_of, quotes, read
 
 from qa.errors import UnreadableFile
 from qa.formats import Limits, parse
@@ -249,8 +249,7 @@ def test_markdown_blocks_leave_out_the_signs_at_their_edges() -> None:
         ("item", "and has a paragraph more"),
         ("item", "nested"),
         ("heading", "Deeper"),
-        ("row", "City | Jobs"),
-        ("row", "Ottawa \\| Gatineau | 12"),
+        ("row", "City: Ottawa | Gatineau | Jobs: 12"),
         ("code", 'print("x")\n\nprint("y")'),
         ("heading", "Setext Heading"),
         ("code", "indented code"),
@@ -286,7 +285,24 @@ def test_markdown_lines_are_those_of_the_source() -> None:
     lines = _SOURCE.split("\n")
     for block in document.blocks:
         assert block.locator.line is not None
-        assert document.text[block.start : block.end].split("\n")[0] in lines[block.locator.line - 1]
+        if block.kind != "row":
+            assert document.text[block.start : block.end].split("\n")[0] in lines[block.locator.line - 1]
+    assert lines[(block_of(document, "Ottawa").locator.line or 0) - 1].startswith("| Ottawa")
+
+
+def test_a_markdown_table_becomes_rows_with_the_names_of_its_columns_and_all_else_stays_as_written() -> None:
+    before, after = "Text *before*\n\n> ", "\n\nText `after`\n"
+    table = "| **City** | Jobs |\n> |---|:-:|\n> | Ulm | 9 |\n> | Bonn | 8 | since May |\n> | | |\n> Hof | 7"
+    document = read(before + table + after, MARKDOWN)
+    rows = ["City: Ulm | Jobs: 9", "City: Bonn | Jobs: 8 | since May", "City: Hof | Jobs: 7"]
+    assert document.text == before + "\n".join(rows) + after
+    assert quotes(document, "row") == rows
+    assert [block.locator.line for block in document.blocks] == [1, 5, 6, 8, 10]
+
+
+def test_a_markdown_table_of_nothing_but_names_is_a_row() -> None:
+    assert blocks(read("| City | Jobs |\n|---|---|", MARKDOWN)) == [("row", "City | Jobs")]
+    assert blocks(read("| City | Jobs |\n|---|---|\n| Ulm | 9 |", MARKDOWN)) == [("row", "City: Ulm | Jobs: 9")]
 
 
 def test_a_rule_at_the_head_is_no_front_matter() -> None:

@@ -220,11 +220,8 @@ class _Source:
         if open_row:
             rows.append((opened_at, open_row))
         grid = [(line, [tables.cell_text(self._shown(cell.replace("\\|", "|"))) for cell in row]) for line, row in rows]
-        is_headed = has_gap or "header" in parameters or tables.is_header([row for _, row in grid])
-        names = grid.pop(0)[1] if is_headed and len(grid) > 1 else []
-        for number, row in grid:
-            for piece in tables.pieces(names, row):
-                yield _Block("row", piece.text, number)
+        for number, piece in tables.named([row for _, row in grid], heads=has_gap or "header" in parameters):
+            yield _Block("row", piece.text, grid[number][0])
 
     def _shown(self, text: str) -> str:
         """What a reader sees of a line: without the signs for emphasis, links and notes."""

@@ -9,7 +9,7 @@ from qa.errors import UnreadableFile
 from qa.formats.composing import Composition, HeadingPath, one_line
 from qa.formats.decoding import decode
 from qa.formats.limits import Limits
-from qa.formats.webpage import pieces_of
+from qa.formats.webpage import shown_by
 from qa.records import Document, Locator
 
 MEDIA_TYPE = "text/html"
@@ -79,7 +79,7 @@ def read_markup(
     from selectolax.lexbor import LexborHTMLParser
 
     page = LexborHTMLParser(_tamed(source, limits))
-    pieces = pieces_of(page)
+    pieces = shown_by(page)
     tops = [piece for piece in pieces if piece.level == 1]
     if not title and (element := page.css_first("head > title")):
         title = one_line(element.text())

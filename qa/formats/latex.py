@@ -239,10 +239,8 @@ class _Source:
                 if any(cells):
                     rows.append((at + len(row) - len(row.lstrip()), cells))
             at += len(row)
-        names = rows.pop(0)[1] if tables.is_header([cells for _, cells in rows]) else []
-        for place, cells in rows:
-            for piece in tables.pieces(names, cells):
-                yield _Block("row", piece.text, place)
+        for number, piece in tables.named([cells for _, cells in rows]):
+            yield _Block("row", piece.text, rows[number][0])
 
 
 def _braced(text: str, at: int) -> tuple[str, int]:

@@ -1,13 +1,16 @@
-"""Markdown: the canonical text is the decoded source itself, cut into blocks by the lines a parser gives them."""
+"""Markdown: the canonical text is the decoded source, cut into blocks by the lines a parser gives them; only tables are
+put into words anew, each row with the names of its columns."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
+from qa.formats import tables
 from qa.formats import text as plain_text
 from qa.formats.composing import HeadingPath, check_size, one_line
 from qa.formats.decoding import decode
@@ -31,6 +34,7 @@ _TITLE_FIELD = re.compile(r"title[ \t]*:[ \t]+(.*)", re.IGNORECASE)
 # A heading longer than this is not parsed for emphasis and links: its source stands in the path.
 _MAX_INLINE = 1_000
 _SIGNS_BEFORE = re.compile(r"(?:[ \t>]|#{1,6}[ \t]|[-*+][ \t]|\d{1,9}[.)][ \t])*")
+_BAR = re.compile(r"(?<!\\)\|")
 _CONTAINERS = {"list_item_open": "item", "blockquote_open": "quote"}
 
 _TAG = re.compile(r"<!--|</?([A-Za-z][A-Za-z0-9-]*)[^<>]*>")
@@ -48,18 +52,19 @@ _UNREAD_TAGS = {
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A block to be; `level` and `name` are those of a heading."""
+    """A block to be; `level` and `name` are those of a heading. `instead` is what stands there in its stead."""
 
     kind: str
     start: int
     end: int
     level: int = 0
     name: str = ""
+    instead: str = ""
 
 
 def read(data: bytes, limits: Limits) -> Document:
-    """The text is `data` decoded, code point for code point. Blocks leave out the signs at their edges ("#", "-",
-    ">", "|", fences); emphasis and links within them stay as they are written."""
+    """The text is `data` decoded, code point for code point, but for tables. Blocks leave out the signs at their edges
+    ("#", "-", ">", fences); emphasis and links within them stay as they are written."""
     text, problems = decode(data)
     check_size(len(text), 0, limits)
     source = _Source(text)
@@ -69,18 +74,28 @@ def read(data: bytes, limits: Limits) -> Document:
     title, body = source.front_matter()
     headings = HeadingPath()
     blocks: list[Block] = []
+    canonical: list[str] = []
+    taken = shift = 0
     for piece in source.pieces(body):
         if piece.kind == "heading":
             headings.leave(piece.level)
-        locator = Locator(headings.path, line=source.line_at(piece.start))
-        blocks.append(Block(piece.kind, piece.start, piece.end, locator))
-        check_size(0, len(blocks), limits)
+        locator = Locator(headings.path, line=source.line_at(piece.end if piece.instead else piece.start))
+        start, end = piece.start + shift, piece.end + shift
+        if piece.instead:
+            gap = "\n" if 0 < taken == piece.start else text[taken : piece.start]  # from row to row
+            canonical += [gap, piece.instead]
+            start += len(gap) - (piece.start - taken)
+            end = start + len(piece.instead)
+            taken, shift = piece.end, end - piece.end
+        blocks.append(Block(piece.kind, start, end, locator))
+        check_size(end, len(blocks), limits)
         if piece.kind == "title":
             title = title or piece.name
             headings.clear()
         elif piece.kind == "heading":
             headings.enter(piece.level, piece.name)
-    return Document(text, one_line(title), MEDIA_TYPE, tuple(blocks), problems)
+    canonical.append(text[taken:])
+    return Document("".join(canonical), one_line(title), MEDIA_TYPE, tuple(blocks), problems)
 
 
 class _Source:
@@ -128,8 +143,8 @@ class _Source:
                 around.pop()
             first, last = token.map or (0, 0)
             last = min(last, len(self.starts))
-            if token.type == "tr_open":
-                yield from self._row(first)
+            if token.type == "table_open":
+                yield from self._table(islice(tokens, index, None), inline)
             elif token.type == "code_block":
                 yield from self._stripped("code", self.starts[first], self.ends[last - 1])
             elif token.type == "fence":
@@ -174,16 +189,32 @@ class _Source:
             end = at + len(tail)
         yield from self._stripped(kind, start, end, level, name)
 
-    def _row(self, line: int) -> Iterator[_Piece]:
-        """A row of a table, without the bars at its edges."""
-        start = self.starts[line]
-        if signs := _SIGNS_BEFORE.match(self.text, start, self.ends[line]):
-            start = signs.end()
-        row = self.text[start : self.ends[line]].rstrip()
-        end = start + len(row)
-        if len(row) > 1 and row.endswith("|") and not row.endswith("\\|"):
-            end -= 1
-        yield from self._stripped("row", start + row.startswith("|"), end)
+    def _table(self, tokens: Iterable[Token], inline: MarkdownIt) -> Iterator[_Piece]:
+        """The rows of the table that `tokens` begin with, with the names of its columns; together they stand for all
+        of its lines."""
+        lines: list[int] = []
+        grid: list[list[str]] = []
+        for token in takewhile(lambda token: token.type != "table_close", tokens):
+            if token.type == "tr_open" and token.map:
+                lines.append(token.map[0])
+                grid.append([])
+            elif token.type == "inline" and grid:
+                grid[-1].append(tables.cell_text(token.content))
+            elif token.type == "tr_close" and grid:
+                # Cells beyond the columns are not shown, but are written by mistake more often than to be left out.
+                line = self.text[self._after_signs(lines[-1]) : self.ends[lines[-1]]]
+                grid[-1] += map(tables.cell_text, _BAR.split(line.strip().strip("|"))[len(grid[-1]) :])
+        grid[0] = [_plain(inline, name) for name in grid[0]]
+        start = self._after_signs(lines[0])
+        for number, piece in tables.named(grid, heads=1):
+            end = max(start, self.ends[lines[number]])
+            yield _Piece("row", start, end, instead=piece.text)
+            start = end
+
+    def _after_signs(self, line: int) -> int:
+        """Where a line begins but for the signs of quotes and lists."""
+        signs = _SIGNS_BEFORE.match(self.text, self.starts[line], self.ends[line])
+        return signs.end() if signs else self.starts[line]
 
     def _html(self, start: int, stop: int) -> Iterator[_Piece]:
         """The text between the tags of a block of HTML, parted by all tags that part paragraphs in a browser."""

@@ -271,7 +271,5 @@ def _switches(properties: bytes) -> dict[int, int]:
 
 
 def _rows(grid: list[list[str]]) -> Iterator[tuple[str, str, int]]:
-    names = grid[0] if tables.is_header(grid) else []
-    for row in grid[1:] if names else grid:
-        for piece in tables.pieces(names, row):
-            yield "row", piece.text, 0
+    for _, piece in tables.named(grid):
+        yield "row", piece.text, 0

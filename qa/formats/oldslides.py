@@ -217,8 +217,7 @@ def _boxes(record: _Record, depth: int) -> Iterator[tuple[int, str]]:
         for each in _records(data.body)
     )
     if record.kind == _GROUP and (grid := _grid(inner)):
-        names = grid.pop(0) if tables.is_header(grid) else []
-        yield from ((_ROW, piece.text) for row in grid for piece in tables.pieces(names, row))
+        yield from ((_ROW, piece.text) for _, piece in tables.named(grid))
         return
     for each in inner:
         if each.kind == _TEXT_BOX and not around:

@@ -272,18 +272,8 @@ class _Walk:
             yield from (block for row in rows for cell in row for block in cell)
             return
         grid = [[_cell_text(cell) for cell in row] for row in rows]
-        width = max(map(len, grid), default=0)
-        names = [""] * width
-        if heads or tables.is_header(grid):
-            named, grid = grid[: max(1, heads)], grid[max(1, heads) :]
-            filled = [
-                " ".join(filter(None, dict.fromkeys(row[c] for row in named if c < len(row)))) for c in range(width)
-            ]
-            names = filled if grid else names
-            grid = grid or named
-        for row in grid:
-            for piece in tables.pieces(names, row):
-                yield _Block("row", piece.text)
+        for _, piece in tables.named(grid, heads):
+            yield _Block("row", piece.text)
 
 
 def _cell_text(cell: list[_Block]) -> str:

@@ -222,18 +222,13 @@ def _table(table: nodes.table) -> Iterator[_Block]:
 
     for title in table.findall(nodes.title):
         yield _Block("caption", _words(title))
-    names: list[str] = []
+    heads = 0
     grid: list[list[str]] = []
     for row in table.findall(nodes.row):
         cells: list[str] = []
         for entry in row.findall(nodes.entry):
             cells += [tables.cell_text(entry.astext()), *[""] * min(int(entry.get("morecols", 0)), 50)]
-        if isinstance(row.parent, nodes.thead):
-            names = [" ".join(filter(None, pair)) for pair in zip(names or [""] * len(cells), cells, strict=False)]
-        else:
-            grid.append(cells)
-    if not names and tables.is_header(grid):
-        names = grid.pop(0)
-    for cells in grid:
-        for piece in tables.pieces(names, cells):
-            yield _Block("row", piece.text)
+        heads += isinstance(row.parent, nodes.thead)
+        grid.append(cells)
+    for _, piece in tables.named(grid, heads):
+        yield _Block("row", piece.text)

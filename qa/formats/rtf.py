@@ -114,8 +114,7 @@ def _tabled(blocks: list[_Block | list[str]]) -> list[_Block]:
             grid.append([tables.cell_text(cell) for cell in block])
             continue
         if grid:
-            names = grid.pop(0) if tables.is_header(grid) else []
-            done += [_Block("row", piece.text) for row in grid for piece in tables.pieces(names, row)]
+            done += [_Block("row", piece.text) for _, piece in tables.named(grid)]
             grid = []
         if block.text:
             done.append(block)

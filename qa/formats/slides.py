@@ -197,11 +197,8 @@ def _table(table: Table) -> Iterator[_Block]:
         [tables.cell_text(" ".join(_text(p._p) for p in cell.text_frame.paragraphs)) for cell in row.cells]
         for row in table.rows
     ]
-    has_head = table.first_row and len(grid) > 1 and any(grid[0])
-    names = grid.pop(0) if has_head or tables.is_header(grid) else []
-    for row in grid:
-        for piece in tables.pieces(names, row):
-            yield "row", piece.text
+    for _, piece in tables.named(grid, heads=bool(table.first_row)):
+        yield "row", piece.text
 
 
 def _chart(chart: Chart) -> Iterator[_Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 JOINT = " | "
 """What stands between two cells."""
@@ -97,6 +98,20 @@ def pieces(names: Sequence[str], cells: Sequence[str]) -> Iterator[Piece]:
         length += len(JOINT) + len(text)
         last = column
     yield Piece(JOINT.join(held), first, last)
+
+
+def named(grid: Sequence[Sequence[str]], heads: int = 0) -> Iterator[tuple[int, Piece]]:
+    """The rows of a table as text, each piece with the number of its row in the grid, which counts from 0. The first
+    `heads` rows name the columns; where the format says of none that it does, the first may (see `is_header`). Names
+    that head nothing, or are too long for names, stand as rows of their own."""
+    heads = heads or int(is_header(grid))
+    columns = zip_longest(*grid[:heads], fillvalue="")
+    names = [" ".join(filter(None, dict.fromkeys(column))) for column in columns]
+    if heads >= len(grid) or any(len(name) > _MAX_NAME for name in names):
+        heads, names = 0, []
+    for number, cells in enumerate(grid[heads:], heads):
+        for piece in pieces(names, cells):
+            yield number, piece
 
 
 def _named(names: Sequence[str], column: int, cell: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qa.formats.composing import one_line
+from qa.formats.webtables import Cell, Piece, Row, pieces_of, span
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -47,42 +47,9 @@ _AIDS = re.compile(r"\s*(?:[↑^]|↩︎?|(?:skip|jump) to .{1,40})\s*", re.IGNO
 
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _BREAK = "\0"  # stands for <br>; no text from the parser holds it
-# Cells of more characters than this together are a page laid out as a table, not a row of one.
-_MAX_ROW = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A block to be; `level` is that of a heading, 0 for all else."""
-
-    kind: str
-    text: str
-    level: int = 0
-
-
-@dataclass(slots=True)
-class _Row:
-    """A table row being read. It turns out to be layout when a cell holds what a cell of a table does not."""
-
-    cells: list[list[Piece]] = field(default_factory=list)
-    is_layout: bool = False
-
-    def pieces(self) -> list[Piece]:
-        """The row as one piece, its cells parted by " | "; or all that it holds, piece by piece, when only one cell
-        is filled or the cells hold a page's worth of text."""
-        each = [piece for cell in self.cells for piece in cell]
-        if sum(map(bool, self.cells)) < 2 or sum(len(piece.text) for piece in each) > _MAX_ROW:
-            return each
-        cells = " | ".join(_cell_text(cell) for cell in self.cells)  # an empty one keeps its place, but at the end
-        return [Piece("row", _SPACES.sub(" ", cells).rstrip(" |"))]
-
-
-def _cell_text(cell: list[Piece]) -> str:
-    parts = [" ".join(piece.text.split("\n")) for piece in cell]
-    return ("; " if all(piece.kind == "item" for piece in cell) else " ").join(parts)
-
-
-def pieces_of(page: LexborHTMLParser) -> list[Piece]:
+def shown_by(page: LexborHTMLParser) -> list[Piece]:
     """The page's blocks in order. What stands around its matter (navigation, page header and footer) is left out,
     unless nothing else is there."""
     return _Walk(page, around=False).pieces() or _Walk(page, around=True).pieces()
@@ -108,11 +75,12 @@ class _Walk:
         marks = (node.parent for node in page.css("sup > span[href^='#']:only-child"))
         self._unshown.update(mark.mem_id for mark in marks if mark is not None)
         self._unshown.update(n.mem_id for n in page.css("span[href^='#']") if _AIDS.fullmatch(n.text()))
-        self._done: list[Piece] = []
-        self._rows: list[_Row] = []
+        self._tables: list[list[Row | Piece]] = [[]]  # the page itself, and the tables being read
+        self._rows: list[Row] = []
         self._text: list[str] = []
         self._kinds = [("paragraph", 0)]
         self._within_matter = 0
+        self._heads = 0
 
     def pieces(self) -> list[Piece]:
         node = self._root
@@ -128,7 +96,7 @@ class _Walk:
             else:
                 node = node.next if entered else None
         self._flush()
-        return self._done
+        return list(pieces_of(self._tables[0]))
 
     def _enter(self, node: LexborNode, tag: str) -> bool:
         """Takes note of the node; whether its children are to be walked, too."""
@@ -153,15 +121,20 @@ class _Walk:
             if tag in ("td", "th"):
                 kind, level = "paragraph", 0
                 if self._rows:
-                    self._rows[-1].cells.append([])
+                    marks = node.attributes
+                    is_head = tag == "th" and not (marks.get("scope") or "").lower().startswith("row")
+                    is_head = is_head or self._heads > 0
+                    self._rows[-1].cells.append(Cell(span(marks.get("colspan")), span(marks.get("rowspan")), is_head))
             elif tag in _KINDS:
                 kind, level = _KINDS[tag], int(tag[1]) if _KINDS[tag] == "heading" else 0
             elif tag == "tr":
-                self._rows.append(_Row())
+                self._rows.append(Row())
             elif tag == "table":
                 self._lay_out()
+                self._tables.append([])
             self._kinds.append((kind, level))
             self._within_matter += tag in _MATTER_TAGS
+            self._heads += tag == "thead"
         return True
 
     def _leave(self, tag: str) -> None:
@@ -170,10 +143,14 @@ class _Walk:
         self._flush()
         self._kinds.pop()
         self._within_matter -= tag in _MATTER_TAGS
+        self._heads -= tag == "thead"
         if tag == "tr":
             row = self._rows.pop()
             if not row.is_layout:
-                self._done.extend(row.pieces())
+                self._tables[-1].append(row)
+        elif tag == "table":
+            ended = pieces_of(self._tables.pop())
+            self._tables[-1].extend(ended)
 
     def _is_around(self, node: LexborNode, tag: str) -> bool:
         if tag in self._around_tags:
@@ -203,13 +180,13 @@ class _Walk:
             self._lay_out()
         row = self._rows[-1] if self._rows else None
         if row is None or row.is_layout or not row.cells:
-            self._done.append(piece)
+            self._tables[-1].append(piece)
         else:
-            row.cells[-1].append(piece)
+            row.cells[-1].pieces.append(piece)
 
     def _lay_out(self) -> None:
         """The row being read, if any, is layout: what it held so far are blocks of their own."""
         if self._rows and not self._rows[-1].is_layout:
             row = self._rows[-1]
             row.is_layout = True
-            self._done.extend(piece for cell in row.cells for piece in cell)
+            self._tables[-1].extend(row.pieces)

@@ -175,7 +175,7 @@ def _is_said(key: str) -> bool:
 
 def table_rows(table: _Element) -> Iterator[Block]:
     """Rows with the names of their columns, which are those of the table's head."""
-    names: list[str] = []
+    heads: list[list[str]] = []
     grid: list[list[str]] = []
     for row in table.iter():
         if name_of(row) not in _ROWS:
@@ -186,18 +186,12 @@ def table_rows(table: _Element) -> Iterator[Block]:
                 span = cell.get("colspan", "1")
                 cells += [words(cell)] * (min(int(span), 50) if span.isdecimal() else 1)
         if any(name_of(above) == "thead" for above in row.iterancestors()):
-            width = max(len(names), len(cells))
-            upper, lower = [*names, *[""] * (width - len(names))], [*cells, *[""] * (width - len(cells))]
-            pairs = zip(upper, lower, strict=True)
-            names = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
+            heads.append(cells)
         else:
             spanned = [cell if cell != before else "" for before, cell in zip(["", *cells], cells, strict=False)]
             grid.append(spanned if _spans(row) else cells)
-    if not names and tables.is_header(grid):
-        names = grid.pop(0)
-    for cells in grid or [names]:
-        for piece in tables.pieces(names if grid else [], cells):
-            yield Block("row", piece.text)
+    for _, piece in tables.named([*heads, *grid], len(heads)):
+        yield Block("row", piece.text)
 
 
 def _spans(row: _Element) -> bool:
