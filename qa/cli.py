@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -27,6 +28,7 @@ from qa.records import Filter, IndexReport, Problem
 from qa.settings import MAX_BUDGET_MS, Settings, settle
 
 if TYPE_CHECKING:
+    from qa.following import Follower
     from qa.indexing import Choice
 
 DEFAULT_CORPUS = Path("corpus")
@@ -123,6 +125,15 @@ def _rule_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+_poll = click.option(
+    "--poll",
+    "poll_s",
+    type=click.FloatRange(0.2, 86400),
+    metavar="SECONDS",
+    help="Look the folders over so often instead of being told by the system, as network file systems need.",
+)
 
 
 def _choice(flags: dict[str, Any]) -> Choice:
@@ -378,12 +389,14 @@ def drop(folder: Path, wait_s: float, **flags: Any) -> None:
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
+@click.option("--watch/--no-watch", "watched", default=True, help="Follow the folders, as qa watch does, or do not.")
+@_poll
 @_rule_options
 @_least_confidence
 @_reranker_options
 @_index_options
-def serve(paths: tuple[Path, ...], host: str, port: int, **flags: Any) -> None:
-    """Serve the search page and the JSON endpoint; index each PATH first."""
+def serve(paths: tuple[Path, ...], host: str, port: int, watched: bool, poll_s: float | None, **flags: Any) -> None:
+    """Serve the search page and the JSON endpoint; index each PATH first, and follow all indexed folders."""
     with _told():
         from qa import web
         from qa.engine import Engine
@@ -395,7 +408,51 @@ def serve(paths: tuple[Path, ...], host: str, port: int, **flags: Any) -> None:
         else:
             _default_index(settings)
         engine = Engine.open(settings, _announce)
-        web.serve(engine, host, port, on_ready=lambda url: _announce(f"Serving {url} (Ctrl-C ends it)"))
+        follower = _follower(settings, poll_s, "qa serve")
+        if watched:
+            engine.following = follower.state
+            threading.Thread(target=follower.run, name="following", daemon=True).start()
+        try:
+            web.serve(engine, host, port, on_ready=lambda url: _announce(f"Serving {url} (Ctrl-C ends it)"))
+        finally:
+            follower.stop()
+
+
+@qa.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@_poll
+@_rule_options
+@click.option("--threads", type=click.IntRange(0, 1024), help="Texts encoded side by side. [default: one a core]")
+@_index_options
+def watch(paths: tuple[Path, ...], poll_s: float | None, **flags: Any) -> None:
+    """Keep the index up to date while files below its folders are added, edited, renamed, moved and deleted; index each
+    PATH first.
+
+    What changed while nothing followed is found at the start. A folder that is unmounted keeps its documents. Ctrl-C
+    ends it.
+    """
+    with _told():
+        choice = _choice(flags)
+        settings = _settings(flags, "threads")
+        click.echo(terminal.summary(_build(list(paths), settings, choice=choice), settings.index), err=True)
+        follower = _follower(settings, poll_s, "qa watch")
+        _announce(f"Following the folders of {settings.index} (Ctrl-C ends it)")
+        follower.run()
+
+
+def _follower(settings: Settings, poll_s: float | None, command: str) -> Follower:
+    """What follows the folders of an index, and tells of what it does on stderr."""
+    from qa.following import Follower
+    from qa.indexing import Indexer
+
+    def done(report: IndexReport) -> None:
+        if report.added or report.changed or report.removed:
+            for line in terminal.problems(report.problems):
+                _complain(line)
+            _complain(terminal.summary(report, settings.index))
+
+    indexer = Indexer(settings, command=command, announce=_complain)
+    return Follower(indexer, settings.index, poll_s=poll_s or 0.0, announce=_complain, done=done)
 
 
 @qa.command()

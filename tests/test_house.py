@@ -65,6 +65,7 @@ ROOMS: dict[str, str] = {
     "coverage": "drift errors library records",
     "indexing": "drift encoder errors folders formats library lock models noise passages reading records rules "
     "sentences settings snapshot stamps",
+    "following": "coverage errors indexing library records rules stamps",
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking snapshot",
     "engine": "answers candidates confidence coverage crossencoders drift encoder errors exact explaining filtering "
@@ -79,7 +80,7 @@ ROOMS: dict[str, str] = {
     "asking": "errors payload records",
     "web": "asking coverage errors payload records sourceview",
     "terminal": "coverage indexing records tracing",
-    "cli": "database engine errors evaluation indexing inspection library migration payload records "
+    "cli": "database engine errors evaluation following indexing inspection library migration payload records "
     "report settings terminal tracing web",
 }
 """Every room of the package, and the rooms that it may import."""
@@ -103,6 +104,7 @@ LIBRARIES: dict[str, str] = {
     "tokenizers": "encoder reranker",
     "sqlite3": "database",
     "pathspec": "rules",
+    "watchfiles": "following",
     "faiss": "vectors",
     "rapidfuzz": "spelling",
     "wordfreq": "evaluation spelling",
