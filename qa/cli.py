@@ -12,12 +12,13 @@ import logging
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from io import TextIOWrapper, UnsupportedOperation
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +26,10 @@ from qa import payload, terminal
 from qa.errors import IndexBusy, QAError, UnreadableFile, UsageError
 from qa.records import Filter, IndexReport, Problem
 from qa.settings import MAX_BUDGET_MS, Settings, settle
+
+if TYPE_CHECKING:
+    from qa.following import Follower
+    from qa.indexing import Choice
 
 DEFAULT_CORPUS = Path("corpus")
 """What the default index is built from when `ask` finds none."""
@@ -104,6 +109,39 @@ _wait = click.option(
     metavar="[SECONDS]",
     help="Wait while another process writes to the index, for so long or until it ends. [default: do not wait]",
 )
+
+
+def _rule_options(command: Command) -> Command:
+    """Which files below the folders are for indexing."""
+    patterns = "A pattern as in .gitignore; may be given again"
+    for option in (
+        click.option("--hidden/--no-hidden", default=None, help="Also files whose names begin with a dot, or not."),
+        click.option(
+            "--exclude", multiple=True, metavar="GLOB", help=f"Not these files. {patterns}; '' takes back all."
+        ),
+        click.option(
+            "--include", multiple=True, metavar="GLOB", help=f"Only these files. {patterns}; '' takes back all."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+_poll = click.option(
+    "--poll",
+    "poll_s",
+    type=click.FloatRange(0.2, 86400),
+    metavar="SECONDS",
+    help="Look the folders over so often instead of being told by the system, as network file systems need.",
+)
+
+
+def _choice(flags: dict[str, Any]) -> Choice:
+    """What the options above say, to be kept with the folders."""
+    from qa.indexing import Choice
+
+    include, exclude, hidden = (flags.pop(name) for name in ("include", "exclude", "hidden"))
+    return Choice(include or None, exclude or None, hidden)
 
 
 _least_confidence = click.option(
@@ -242,6 +280,8 @@ def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, as_
             if not answer.answered:
                 nothing = terminal.nothing_searched(answer)
                 _announce(nothing or "The documents do not say. --json shows the nearest passages.")
+                if missed := terminal.not_covered(answer):
+                    _announce(missed)
         raise SystemExit(0 if answer.answered else 1)
 
 
@@ -279,36 +319,68 @@ def qa() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--threads", type=click.IntRange(0, 1024), help="Texts encoded side by side. [default: one a core]")
 @_wait
+@_rule_options
 @_index_options
 def index_(paths: tuple[Path, ...], as_json: bool, wait_s: float, **flags: Any) -> None:
     """Index the files below each PATH, or bring all that is indexed up to date.
 
-    Only what changed is read, and only new text encoded. Exits with 1 when a file of a supported type could not be
-    read; each is named with its reason.
+    Only what changed is read, and only new text encoded. --include, --exclude and --hidden are kept with each PATH, or
+    with all folders when none is named, until they are given anew. What .gitignore and .qaignore files say is left out;
+    qa status says how many files were, and by which rule.
+
+    Exits with 1 when a file of a supported type could not be read, or a folder is not there; each is named with its
+    reason.
     """
     with _told():
+        choice = _choice(flags)
         settings = _settings(flags, "threads")
-        report = _build(list(paths), settings, wait_s)
+        report = _build(list(paths), settings, wait_s, choice)
         if as_json:
             _print_json(_report_json(report))
         else:
             click.echo(terminal.summary(report, settings.index))
-        raise SystemExit(1 if any(problem.kind == "unreadable" for problem in report.problems) else 0)
+        failed = report.absent or any(problem.kind == "unreadable" for problem in report.problems)
+        raise SystemExit(1 if failed else 0)
 
 
-def _build(paths: list[Path], settings: Settings, wait_s: float = 0.0) -> IndexReport:
+def _build(paths: list[Path], settings: Settings, wait_s: float = 0.0, choice: Choice | None = None) -> IndexReport:
     from qa import indexing
 
+    given = indexing.Choice() if choice is None else choice
     with terminal.progress() as progress:
-        report = indexing.index(paths, settings, announce=_announce, progress=progress, wait_s=wait_s)
-    for line in terminal.problems(report.problems):
+        report = indexing.index(paths, settings, choice=given, announce=_announce, progress=progress, wait_s=wait_s)
+    for line in (*terminal.problems(report.problems), *terminal.absent(report)):
         click.echo(line, err=True)
     return report
 
 
 def _report_json(report: IndexReport) -> dict[str, Any]:
     counts = {name: getattr(report, name) for name in ("added", "changed", "removed", "unchanged", "encoded", "kept")}
-    return {**counts, "problems": [asdict(problem) for problem in report.problems]}
+    return {
+        **counts,
+        "pending": report.pending,
+        "problems": [asdict(problem) for problem in report.problems],
+        "absent": [str(path) for path in report.absent],
+        "left_out": [asdict(each) for each in report.left_out],
+    }
+
+
+@qa.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_wait
+@_index_options
+def drop(folder: Path, wait_s: float, **flags: Any) -> None:
+    """Take a FOLDER that was indexed out of the index, with all its documents; the folder itself is left alone.
+
+    FOLDER is its path, whether it is still there or not, or what the paths of its documents begin with.
+    """
+    with _told():
+        from qa.indexing import Indexer
+
+        settings = _settings(flags)
+        count = Indexer(settings, command="qa drop", announce=_announce).drop(folder, wait_s=wait_s)
+        documents = "document" if count == 1 else "documents"
+        click.echo(terminal.plain(f"Index {settings.index}: {folder} was taken out, {count:,} {documents}."))
 
 
 @qa.command()
@@ -317,22 +389,70 @@ def _report_json(report: IndexReport) -> dict[str, Any]:
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
+@click.option("--watch/--no-watch", "watched", default=True, help="Follow the folders, as qa watch does, or do not.")
+@_poll
+@_rule_options
 @_least_confidence
 @_reranker_options
 @_index_options
-def serve(paths: tuple[Path, ...], host: str, port: int, **flags: Any) -> None:
-    """Serve the search page and the JSON endpoint; index each PATH first."""
+def serve(paths: tuple[Path, ...], host: str, port: int, watched: bool, poll_s: float | None, **flags: Any) -> None:
+    """Serve the search page and the JSON endpoint; index each PATH first, and follow all indexed folders."""
     with _told():
         from qa import web
         from qa.engine import Engine
 
+        choice = _choice(flags)
         settings = _settings(flags, "min_confidence", "reranker", "budget_ms")
         if paths:
-            click.echo(terminal.summary(_build(list(paths), settings), settings.index), err=True)
+            click.echo(terminal.summary(_build(list(paths), settings, choice=choice), settings.index), err=True)
         else:
             _default_index(settings)
         engine = Engine.open(settings, _announce)
-        web.serve(engine, host, port, on_ready=lambda url: _announce(f"Serving {url} (Ctrl-C ends it)"))
+        follower = _follower(settings, poll_s, "qa serve")
+        if watched:
+            engine.following = follower.state
+            threading.Thread(target=follower.run, name="following", daemon=True).start()
+        try:
+            web.serve(engine, host, port, on_ready=lambda url: _announce(f"Serving {url} (Ctrl-C ends it)"))
+        finally:
+            follower.stop()
+
+
+@qa.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@_poll
+@_rule_options
+@click.option("--threads", type=click.IntRange(0, 1024), help="Texts encoded side by side. [default: one a core]")
+@_index_options
+def watch(paths: tuple[Path, ...], poll_s: float | None, **flags: Any) -> None:
+    """Keep the index up to date while files below its folders are added, edited, renamed, moved and deleted; index each
+    PATH first.
+
+    What changed while nothing followed is found at the start. A folder that is unmounted keeps its documents. Ctrl-C
+    ends it.
+    """
+    with _told():
+        choice = _choice(flags)
+        settings = _settings(flags, "threads")
+        click.echo(terminal.summary(_build(list(paths), settings, choice=choice), settings.index), err=True)
+        follower = _follower(settings, poll_s, "qa watch")
+        _announce(f"Following the folders of {settings.index} (Ctrl-C ends it)")
+        follower.run()
+
+
+def _follower(settings: Settings, poll_s: float | None, command: str) -> Follower:
+    """What follows the folders of an index, and tells of what it does on stderr."""
+    from qa.following import Follower
+    from qa.indexing import Indexer
+
+    def done(report: IndexReport) -> None:
+        if report.added or report.changed or report.removed:
+            for line in terminal.problems(report.problems):
+                _complain(line)
+            _complain(terminal.summary(report, settings.index))
+
+    indexer = Indexer(settings, command=command, announce=_complain)
+    return Follower(indexer, settings.index, poll_s=poll_s or 0.0, announce=_complain, done=done)
 
 
 @qa.command()
@@ -512,6 +632,8 @@ def eval_(
             engine.close()
         if predictions is not None:
             _write_lines(predictions, [json.dumps(row.to_json(), ensure_ascii=False) for row in found])
+        for path in sorted({quote.path for row in found for quote in row.citations if quote.stale}):
+            _announce(f"{path}: changed or went while this was measured; what is judged of it may not fit.")
         run = evaluation.Run(asked, evaluation.score(asked, found, texts))
         if save is not None:
             run.save(save)

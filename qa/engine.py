@@ -21,6 +21,7 @@ from qa import (
     answers,
     candidates,
     confidence,
+    coverage,
     crossencoders,
     exact,
     explaining,
@@ -29,12 +30,14 @@ from qa import (
     noise,
     ranking,
     snapshot,
+    stamps,
 )
+from qa.drift import Look
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
 from qa.exact import Exact
 from qa.lexical import Lexicon
-from qa.library import Library, Maker
+from qa.library import Library, Maker, Root
 from qa.records import (
     Answer,
     Document,
@@ -47,6 +50,7 @@ from qa.records import (
     Reranking,
     Source,
     Span,
+    Stamp,
 )
 from qa.reranker import Reranker
 from qa.settings import Settings
@@ -93,8 +97,13 @@ class Engine:
         self._announce = announce
         self._lock = threading.RLock()
         self._documents: OrderedDict[str, tuple[Document, str]] = OrderedDict()
+        self._hashed: dict[Path, tuple[Stamp, str]] = {}
         self._maker = library.maker
         self._snapshot = held
+        self._problems = library.problems()
+        self._watchman = coverage.Watchman(settings.index, held.commit)
+        self.following: Callable[[], dict[str, Any]] | None = None
+        """What follows the folders in this process, if anything does, for `status`."""
 
     @classmethod
     def open(cls, settings: Settings, announce: Announce = lambda _: None) -> Engine:
@@ -169,7 +178,8 @@ class Engine:
             (self._hit(held, starts[i], i, ranked, found.folded, allowed), starts[i]) for i in ranked.order.tolist()
         ]
         searched = len(held.sources) if allowed is None else int(allowed.sum())
-        index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model, searched)
+        covered = coverage.told(self._problems, self._watchman.found(held.commit))
+        index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model, searched, covered)
         answer = answers.compose(
             question,
             [hit for hit, _ in hits],
@@ -225,8 +235,14 @@ class Engine:
     def status(self) -> dict[str, Any]:
         """What the index holds and what is wrong with it, JSON-ready."""
         held = self._refresh()
+        library = Library.open(self.settings.index)
+        try:
+            found = coverage.survey(library)
+        finally:
+            library.close()
         with self._lock, self._library.reading():
             documents, passages, sentences = self._library.counts()
+            problems = self._library.problems()
             return {
                 "index": str(self.settings.index),
                 "commit": held.commit,
@@ -240,8 +256,20 @@ class Engine:
                 "noise": round(held.noise, 4),
                 "reranker": None if self._reranker is None else self._reranker.model.name,
                 "roots": [str(root.path) for root in self._library.roots()],
-                "problems": [asdict(problem) for problem in self._library.problems()],
+                "folders": [self._folder(root, look) for root, look in found.looks],
+                "coverage": asdict(coverage.told(problems, found)),
+                "following": None if self.following is None else self.following(),
+                "problems": [asdict(problem) for problem in problems],
             }
+
+    def _folder(self, root: Root, look: Look | None) -> dict[str, Any]:
+        """What is indexed of a root, and what is left out there now, JSON-ready."""
+        return {
+            "path": str(root.path),
+            "there": look is not None,
+            **asdict(self._library.notes.rules(root.id)),
+            "left_out": [asdict(each) for each in (look.listing.left_out if look else ())],
+        }
 
     def _refresh(self) -> Snapshot:
         """The snapshot of the library's last commit."""
@@ -254,6 +282,7 @@ class Engine:
                     )
                 self._snapshot = _current(self._library, lambda: self._encoder, self._announce)
                 self._documents.clear()
+                self._problems = self._library.problems()
             return self._snapshot
 
     def _document(self, source: Source) -> Document:
@@ -330,18 +359,32 @@ class Engine:
     def _stale(self, source: Source) -> str:
         with self._lock:
             path = self._library.file(source.id)
+            held = self._library.notes.stamps(source.id).get(source.id)
         if path is None:
             return "missing"
         try:
-            now = path.stat()
-            if (now.st_size, now.st_mtime_ns) == (source.size, source.modified_ns):
-                return ""
-            if now.st_size != source.size:
-                return "changed"
-            with path.open("rb") as file:
-                return "" if hashlib.file_digest(file, "sha256").hexdigest() == source.sha256 else "changed"
+            return "changed" if self._differs(path, source, held) else ""
         except OSError:
             return "missing"
+
+    def _differs(self, path: Path, source: Source, held: Stamp | None) -> bool:
+        """Whether a file is another than the one that was indexed; it is read when nothing else can tell, and once for
+        as long as it stays as it is."""
+        moment, now = time.time_ns(), path.stat()
+        verdict = stamps.compare(held, source.size, source.modified_ns, now)
+        if verdict:
+            return verdict == "changed"
+        seen = stamps.stamp(now, moment)
+        known, sha256 = self._hashed.get(path, (None, ""))
+        if known != seen:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            if seen.settled:
+                with self._lock:
+                    self._hashed[path] = (seen, sha256)
+                    while len(self._hashed) > HELD_DOCUMENTS:
+                        self._hashed.pop(next(iter(self._hashed)))
+        return sha256 != source.sha256
 
 
 WAYS = {

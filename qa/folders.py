@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qa import formats
 from qa.errors import UsageError
-from qa.records import Problem
+from qa.records import LeftOut, Problem, Rules
+from qa.rules import IGNORE_FILES, MAX_IGNORE_BYTES, Sieve
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which folder (or file) lies at a path: numbers of its device and of itself there, and whether a device is
+    mounted at it."""
+
+    device: int
+    inode: int
+    mounted: bool
+
+
+@dataclass(slots=True)
+class Listing:
+    """What lies below a root. `files` are the regular ones by path, a folder's own before those in its folders, each in
+    order; `problems` say what could not be listed, and `unlisted` are the folders of which no more is known."""
+
+    files: dict[str, os.stat_result] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    unlisted: list[str] = field(default_factory=list)
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def checked(path: Path, index_folder: Path) -> Path:
@@ -30,51 +55,88 @@ def checked(path: Path, index_folder: Path) -> Path:
     return whole
 
 
-def files(root: Path, index_folder: Path) -> tuple[dict[str, os.stat_result], list[Problem]]:
-    """The regular files below a root by path, in order, and what could not be listed. Hidden files and folders, and
-    the index itself, are left out. Links to folders are not followed, so that none is read twice or for ever, nor are
-    links out of the root."""
+def place(root: Path) -> Place | None:
+    """None when nothing can be read there."""
+    try:
+        stat = root.stat()
+        return Place(stat.st_dev, stat.st_ino, root.is_mount()) if os.access(root, os.R_OK) else None
+    except OSError:
+        return None
+
+
+def is_absent(now: Place | None, then: Place | None, *, is_empty: bool) -> bool:
+    """Whether what lies at a root `now` is not what was there `then`, but merely what is left where a device was
+    unmounted: an empty folder, or one that no device is mounted at any more. An empty folder that is still the same one
+    was emptied."""
+    if now is None:
+        return True
+    if then is None or (now.device, now.inode) == (then.device, then.inode):
+        return False
+    return is_empty or (then.mounted and not now.mounted)
+
+
+def listing(root: Path, index_folder: Path, rules: Rules = Rules()) -> Listing:
+    """What lies below a root, without what `rules` and the ignore files there leave out, and without the index itself.
+    Links to folders are not followed, so that none is read twice or for ever, nor are links out of the root."""
     if root.is_file():
-        return {root.name: root.stat()}, []
-    found: dict[str, os.stat_result] = {}
-    problems: list[Problem] = []
-
-    def failed(error: OSError) -> None:
-        place = Path(error.filename).relative_to(root).as_posix()
-        problems.append(_unlisted(place, error))
-
+        return Listing(files={root.name: root.stat()})
+    found = Listing()
+    sieve = Sieve(rules)
+    files: Counter[str] = Counter()
+    folders: Counter[str] = Counter()
     skipped = index_folder.resolve()
-    for folder, folders, names in os.walk(root, onerror=failed):
-        here = Path(folder)
-        followed = []
-        for name in sorted(name for name in folders if not name.startswith(".")):
-            if _is_link(here / name):
-                place = _printable((here / name).relative_to(root).as_posix())
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        try:
+            with os.scandir(root / folder) as held:
+                entries = sorted(held, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            if not folder:
+                raise
+            continue  # deleted since it was listed
+        except OSError as error:
+            found.problems.append(_unlisted(folder, error))
+            found.unlisted.append(folder)
+            continue
+        for entry in entries:
+            if entry.name in IGNORE_FILES:
+                _learn(sieve, folder, entry, found.problems)
+        below = []
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            is_folder = _is_folder(entry)
+            if rule := sieve.leaves_out(path, is_folder=is_folder):
+                (folders if is_folder else files)[rule] += 1
+            elif not is_folder:
+                _add(found, entry, path, root)
+            elif entry.is_symlink():
                 reason = "is a link to a folder, which is not followed"
-                problems.append(Problem(place, reason, "Index its target.", "unsupported"))
-            elif (here / name) != skipped:
-                followed.append(name)
-        folders[:] = followed
-        for name in sorted(name for name in names if not name.startswith(".")):
-            path = (here / name).relative_to(root).as_posix()
-            if _printable(path) != path:
-                problems.append(problem(path, "has a name that is not valid UTF-8", "Rename it."))
-                continue
-            if _leads_out(here / name, root):
-                reason = "is a link out of the folder, which is not followed"
-                problems.append(Problem(path, reason, "Index its target.", "unsupported"))
-                continue
-            try:
-                found[path] = (here / name).stat()
-            except OSError:
-                # What is wrong with it (a link to itself or to nothing) is said by the reader that fails on it.
-                try:
-                    found[path] = (here / name).lstat()
-                except FileNotFoundError:
-                    continue  # deleted since it was listed
-                except OSError as error:
-                    problems.append(_unlisted(path, error))
-    return found, problems
+                found.problems.append(Problem(_printable(path), reason, "Index its target.", "unsupported"))
+            elif Path(entry.path) != skipped:
+                below.append(path)
+        todo.extend(reversed(below))
+    found.left_out = tuple(LeftOut(rule, files[rule], folders[rule]) for rule in sorted({*files, *folders}))
+    return found
+
+
+def together(groups: Iterable[tuple[LeftOut, ...]]) -> tuple[LeftOut, ...]:
+    """What was left out below several roots, by rule."""
+    files: Counter[str] = Counter()
+    folders: Counter[str] = Counter()
+    for each in (each for group in groups for each in group):
+        files[each.rule] += each.files
+        folders[each.rule] += each.folders
+    return tuple(LeftOut(rule, files[rule], folders[rule]) for rule in sorted(files))
+
+
+def stat_of(path: Path) -> os.stat_result:
+    """Of what a link points to; of the link itself, where that is a link to itself or to nothing. What is wrong with
+    it is said by the reader that fails on it. Raises FileNotFoundError where there is nothing."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
 
 
 def problem(path: str, reason: str, remedy: str) -> Problem:
@@ -82,9 +144,44 @@ def problem(path: str, reason: str, remedy: str) -> Problem:
     return Problem(_printable(path), _printable(reason), remedy, kind)
 
 
-def _unlisted(place: str, error: OSError) -> Problem:
+def _add(found: Listing, entry: os.DirEntry[str], path: str, root: Path) -> None:
+    """A file to those found, or what is wrong with it to the problems."""
+    if _printable(path) != path:
+        found.problems.append(problem(path, "has a name that is not valid UTF-8", "Rename it."))
+    elif _leads_out(entry, root):
+        reason = "is a link out of the folder, which is not followed"
+        found.problems.append(Problem(path, reason, "Index its target.", "unsupported"))
+    else:
+        try:
+            found.files[path] = stat_of(Path(entry.path)) if entry.is_symlink() else entry.stat()
+        except FileNotFoundError:
+            pass  # deleted since it was listed
+        except OSError as error:
+            found.problems.append(_unlisted(path, error))
+            found.unlisted.append(path)
+
+
+def _learn(sieve: Sieve, folder: str, entry: os.DirEntry[str], problems: list[Problem]) -> None:
+    """What an ignore file says. One that cannot be read could let in what its owner wants left out, so it is told."""
+    path = _printable(f"{folder}/{entry.name}" if folder else entry.name)
+    try:
+        if not entry.is_file(follow_symlinks=False):
+            return
+        with Path(entry.path).open("rb") as file:
+            data = file.read(MAX_IGNORE_BYTES)
+    except OSError as error:
+        reason = f"could not be read: {error.strerror}; what it leaves out was not left out"
+        problems.append(Problem(path, reason, "Give yourself permission to read it.", "unreadable"))
+        return
+    bad = sieve.learn(folder, entry.name, data.decode("utf-8-sig", "replace"))
+    if bad:
+        reason = f"holds {len(bad)} lines that are no patterns or have too many stars: {_printable(bad[0][:50])!r}"
+        problems.append(Problem(path, reason, "Mend the line; the others hold.", "unreadable"))
+
+
+def _unlisted(path: str, error: OSError) -> Problem:
     reason = f"could not be listed: {error.strerror}"
-    return Problem(_printable(place), reason, "Give yourself permission to read it.")
+    return Problem(_printable(path), reason, "Give yourself permission to read it.")
 
 
 def _printable(text: str) -> str:
@@ -96,17 +193,18 @@ def _printable(text: str) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def _is_link(path: Path) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return path.is_symlink()
+        return entry.is_dir()
     except OSError:
-        return False  # in a folder that may be listed but not entered; entering it fails, which is reported
+        return False  # a link to itself, or in a folder that may be listed but not entered
 
 
-def _leads_out(path: Path, root: Path) -> bool:
+def _leads_out(entry: os.DirEntry[str], root: Path) -> bool:
     """Whether a link leads to something outside `root`: an archive from elsewhere could name any file of this
     machine."""
     try:
-        return path.is_symlink() and path.exists() and not path.resolve().is_relative_to(root)
+        path = Path(entry.path)
+        return entry.is_symlink() and path.exists() and not path.resolve().is_relative_to(root)
     except (OSError, RuntimeError):
         return False  # a link to itself, or in a folder that may not be entered: the reader that fails on it says so

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qa import folders, formats, lock, models, noise, passages, sentences, snapshot
+from qa import drift, folders, formats, lock, models, noise, passages, rules, sentences, snapshot, stamps
+from qa.drift import Look
 from qa.encoder import Encoder
 from qa.errors import IndexMissing, IndexUnusable, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
 from qa.reading import Readers, Reading
-from qa.records import Document, Encoding, IndexReport, Passage, Problem, Source
+from qa.records import Document, Encoding, IndexReport, Passage, Problem, Rules, Source, Stamp
 from qa.settings import Settings
 
 BATCH_PASSAGES = 256
@@ -55,82 +58,192 @@ class _Draft:
     document: Document
     passages: tuple[Passage, ...]
     keys: tuple[bytes, ...]
+    stamp: Stamp
     is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Rules given anew for the folders of a run. None leaves what a folder has had."""
+
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
+    hidden: bool | None = None
+
+    def over(self, held: Rules) -> Rules:
+        """The rules of a folder from now on. Raises UsageError for a pattern that cannot be used."""
+        include = held.include if self.include is None else self.include
+        exclude = held.exclude if self.exclude is None else self.exclude
+        return rules.checked(Rules(include, exclude, held.hidden if self.hidden is None else self.hidden))
 
 
 def index(
     paths: Sequence[Path],
     settings: Settings,
     *,
+    choice: Choice = Choice(),
     announce: Announce = lambda _: None,
     progress: Callable[[Progress], None] = lambda _: None,
     limits: formats.Limits = formats.Limits(),
     wait_s: float = 0.0,
 ) -> IndexReport:
     """Bring the index in `settings.index` to the state of the folders (or files) `paths`, and of all that it holds
-    already when `paths` is empty. Makes the index if there is none.
+    already when `paths` is empty; `choice` says which of their files. Makes the index if there is none. See
+    `Indexer.bring`."""
+    indexer = Indexer(settings, announce=announce, limits=limits)
+    return indexer.bring(paths, choice=choice, progress=progress, wait_s=wait_s)
 
-    Files that cannot be read, and those read now but not wholly, are in the report's problems, by path below their
-    folder; the rest go on. Raises
-    UsageError when a path is not there or the index lies in it, IndexBusy when another process writes to the index for
-    more than `wait_s` seconds, IndexUnusable when the index is damaged or was made with another model.
-    """
-    roots = [folders.checked(path, settings.index) for path in paths]
-    try:
-        Library.open(settings.index).close()
-    except IndexMissing:
-        if not roots:
-            raise
-    with lock.writer(settings.index, "qa index", wait_s), Readers(limits) as readers:
-        # The readers first, for they take as long to be there as the encoder.
-        model = models.exported(settings.model, settings.model_cache, fetch=settings.fetch_model, announce=announce)
-        encoder = Encoder(model, settings.threads)
-        maker = Maker(model.name, model.fingerprint, model.way, model.dimensions, f"{sentences.NAME} {passages.NAME}")
-        library = _opened(settings.index, maker)
+
+class Indexer:
+    """Brings one index up to date, as often as it is asked to, with the model loaded once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        command: str = "qa index",
+        announce: Announce = lambda _: None,
+        limits: formats.Limits = formats.Limits(),
+    ) -> None:
+        """`command` is what another process is told that this one does."""
+        self._settings = settings
+        self._command = command
+        self._announce = announce
+        self._limits = limits
+        self._encoder: Encoder | None = None
+
+    def bring(
+        self,
+        paths: Sequence[Path] = (),
+        *,
+        choice: Choice = Choice(),
+        progress: Callable[[Progress], None] = lambda _: None,
+        leave: Collection[Path] = (),
+        wait_s: float = 0.0,
+    ) -> IndexReport:
+        """See `index`. Folders of the index that are not there are in the report as absent. Files in `leave` that could
+        not be read are not tried again.
+
+        Files that cannot be read, and those read now but not wholly, are in the report's problems, by path below their
+        folder; the rest go on. Raises UsageError when a path is not there or the index lies in it, IndexBusy when
+        another process writes to the index for more than `wait_s` seconds, IndexUnusable when the index is damaged or
+        was made with another model.
+        """
+        roots = [folders.checked(path, self._settings.index) for path in paths]
+        choice.over(Rules())
         try:
-            return _Run(library, encoder, readers, progress).bring(roots)
+            Library.open(self._settings.index).close()
+        except IndexMissing:
+            if not roots:
+                raise
+        with lock.writer(self._settings.index, self._command, wait_s), Readers(self._limits) as readers:
+            # The readers first, for they take as long to be there as the encoder.
+            encoder = self._prepared()
+            with self._library(encoder) as library:
+                return _Run(library, encoder, readers, progress, leave).bring(roots, choice)
+
+    def drop(self, path: Path, *, wait_s: float = 0.0) -> int:
+        """Take a folder out of the index, with all documents of it; how many those were. It is named by its path,
+        whether it is still there or not, or by what its documents' paths begin with. Raises UsageError when it is not
+        in the index."""
+        Library.open(self._settings.index).close()
+        with lock.writer(self._settings.index, self._command, wait_s):
+            encoder = self._prepared()
+            with self._library(encoder) as library:
+                roots = library.roots()
+                wanted = [root for root in roots if root.path == path.absolute() or root.path == path.resolve()]
+                wanted = wanted or [root for root in roots if root.name == str(path)]
+                if not wanted:
+                    held = ", ".join(str(root.path) for root in roots) or "none"
+                    raise UsageError(f"The index holds no folder {path}.", f"Its folders: {held}.")
+                count = len(library.known(wanted[0]))
+                with library.writing():
+                    library.drop_root(wanted[0])
+                snapshot.write(library, lambda held: noise.level(held, encoder))
+                return count
+
+    def _prepared(self) -> Encoder:
+        if self._encoder is None:
+            settings = self._settings
+            model = models.exported(
+                settings.model, settings.model_cache, fetch=settings.fetch_model, announce=self._announce
+            )
+            self._encoder = Encoder(model, settings.threads)
+        return self._encoder
+
+    @contextmanager
+    def _library(self, encoder: Encoder) -> Iterator[Library]:
+        """The library, made if there is none, to be written."""
+        model, splitter = encoder.model, f"{sentences.NAME} {passages.NAME}"
+        folder = self._settings.index
+        library = _opened(folder, Maker(model.name, model.fingerprint, model.way, model.dimensions, splitter))
+        try:
+            yield library
         except OSError as error:
             raise UsageError(
-                f"The index in {settings.index} cannot be written ({error.strerror or error}).",
+                f"The index in {folder} cannot be written ({error.strerror or error}).",
                 "Is the disk full? What was finished is kept; run the command again.",
             ) from error
         finally:
             library.close()
 
 
+@dataclass(slots=True)
+class _Found:
+    """What a run finds at one root."""
+
+    look: Look
+    unread: set[str] = field(default_factory=set)
+    """Files that cannot be read: documents that can no longer be read are no longer answered from."""
+    unsettled: int = 0
+    """Files that were written while they were read: what is known of them stays until the next run."""
+    touched: list[Source] = field(default_factory=list)
+    stamps: list[tuple[str, Stamp]] = field(default_factory=list)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is, even now, what was listed."""
+        then, now = self.look.place, folders.place(self.look.root.path)
+        return now is not None and (now.device, now.inode) == (then.device, then.inode)
+
+
 class _Run:
     """One run of indexing over an open library."""
 
     def __init__(
-        self, library: Library, encoder: Encoder, readers: Readers, progress: Callable[[Progress], None]
+        self,
+        library: Library,
+        encoder: Encoder,
+        readers: Readers,
+        progress: Callable[[Progress], None],
+        leave: Collection[Path],
     ) -> None:
+        self._leave = leave
         self._library = library
         self._encoder = encoder
         self._readers = readers
         self._progress = progress
         self._tally = _Tally()
         self._total_bytes = 0
-        self._touched: list[Source] = []
+        self._moment_ns = time.time_ns()
 
-    def bring(self, paths: Sequence[Path]) -> IndexReport:
-        """See `index`."""
-        known = self._library.roots()
-        if any(path not in {root.path for root in known} for path in paths):
-            with self._library.writing():
-                for path in paths:
-                    self._library.add_root(path)
-            known = self._library.roots()
-        chosen = [root for root in known if not paths or root.path in paths]
-        for root in chosen:
-            if not os.access(root.path, os.R_OK):
-                raise UsageError(
-                    f"{root.path} is not there or may not be read; its documents were left in the index as they were.",
-                    "Is a disk not mounted? Name the folders that are there: qa index FOLDER",
-                )
-        listed = [(root, *folders.files(root.path, self._library.folder)) for root in chosen]
-        self._total_bytes = sum(stat.st_size for _, files, _ in listed for stat in files.values())
-        for root, files, problems in listed:
-            self._bring_root(root, files, problems)
+    def bring(self, paths: Sequence[Path], choice: Choice) -> IndexReport:
+        """See `Indexer.bring`."""
+        looked: list[_Found] = []
+        absent: list[Path] = []
+        for root in self._chosen(paths, choice):
+            found = self._look(root)
+            if found is None:
+                absent.append(root.path)
+            else:
+                looked.append(found)
+        self._total_bytes = sum(stat.st_size for found in looked for stat in found.look.listing.files.values())
+        batch: list[_Draft] = []
+        for found in looked:
+            batch = self._read(found, batch)
+        here = [found for found in looked if found.is_there]
+        absent.extend(found.look.root.path for found in looked if found not in here)
+        self._finish(batch, here)
         with self._library.reading():
             current = snapshot.load(self._library)
         if current is None:
@@ -144,57 +257,122 @@ class _Run:
             encoded=tally.encoded,
             kept=tally.kept,
             problems=tuple(sorted(tally.problems, key=lambda problem: (problem.path, problem.reason))),
+            absent=tuple(absent),
+            pending=sum(found.unsettled for found in here),
+            left_out=folders.together(found.look.listing.left_out for found in here),
         )
 
-    def _bring_root(self, root: Root, files: dict[str, os.stat_result], problems: list[Problem]) -> None:
-        known = self._library.known(root)
-        batch: list[_Draft] = []
-        unread: set[str] = set()
-        for path, found in self._readers.read(self._due(root, files, known)):
+    def _chosen(self, paths: Sequence[Path], choice: Choice) -> list[Root]:
+        """The roots of this run, those that are new put into the library."""
+        known = {root.path for root in self._library.roots()}
+        if not known.issuperset(paths):
+            with self._library.writing():
+                for path in paths:
+                    self._library.add_root(path)
+        chosen = [root for root in self._library.roots() if not paths or root.path in paths]
+        notes = self._library.notes
+        changed = {root.id: choice.over(notes.rules(root.id)) for root in chosen}
+        if any(rules != notes.rules(root) for root, rules in changed.items()):
+            with notes.noting():
+                for number, rules in changed.items():
+                    notes.set_rules(number, rules)
+        return chosen
+
+    def _look(self, root: Root) -> _Found | None:
+        """None when it is not there."""
+        found = drift.look(self._library, root)
+        if found is None:
+            return None
+        notes, place = self._library.notes, (found.place.device, found.place.inode, found.place.mounted)
+        if notes.place(root.id) != place:
+            with notes.noting():
+                notes.set_place(root.id, *place)
+        return _Found(found)
+
+    def _read(self, found: _Found, batch: list[_Draft]) -> list[_Draft]:
+        """Read what may have changed, and store it as soon as it is enough; what is left is for the next batch."""
+        for path, outcome in self._readers.read(self._due(found)):
             self._tell(path)
-            stat, old = files[path], known.get(path)
-            if isinstance(found, UnreadableFile):
-                # A document that can no longer be read is no longer answered from.
-                unread.add(path)
-                problems.append(folders.problem(path, found.what, found.remedy))
+            stat, old = found.look.listing.files[path], found.look.known.get(path)
+            if isinstance(outcome, UnreadableFile):
+                self._refuse(found, path, outcome)
                 self._tally.done_bytes += stat.st_size
-            elif found.document is None and old is not None:
-                self._touched.append(replace(old, size=found.size, modified_ns=stat.st_mtime_ns))
+            elif outcome.document is None and old is not None:
+                if (old.size, old.modified_ns) != (outcome.size, stat.st_mtime_ns):
+                    found.touched.append(replace(old, size=outcome.size, modified_ns=stat.st_mtime_ns))
+                found.stamps.append((old.id, stamps.stamp(stat, self._moment_ns)))
                 self._tally.unchanged += 1
                 self._tally.done_bytes += stat.st_size
-            elif found.document is not None:
-                batch.append(self._draft(root, path, stat, found, found.document, is_new=old is None))
-                partial = (Problem(path, text, kind="partial") for text in found.document.problems)
+            elif outcome.document is not None:
+                batch.append(self._draft(found.look.root, path, stat, outcome, outcome.document, is_new=old is None))
+                partial = (Problem(path, text, kind="partial") for text in outcome.document.problems)
                 self._tally.problems.extend(partial)
                 if sum(len(held.passages) for held in batch) >= BATCH_PASSAGES:
                     self._store(batch)
                     batch = []
-        self._store(batch)
-        gone = [source for path, source in known.items() if path not in files or path in unread]
-        problems = sorted({problem.path: problem for problem in problems}.values(), key=lambda problem: problem.path)
-        if gone or self._touched or problems != self._library.problems_of(root):
-            with self._library.writing():
-                for source in self._touched:
-                    self._library.touch(source)
-                for source in gone:
-                    self._library.remove(source.id)
-                self._library.set_problems(root, problems)
-        self._touched = []
-        self._tally.removed += len(gone)
-        self._tally.problems.extend(problems)
+        return batch
 
-    def _due(
-        self, root: Root, files: Mapping[str, os.stat_result], known: Mapping[str, Source]
-    ) -> Iterator[tuple[str, Path, str]]:
+    def _refuse(self, found: _Found, path: str, error: UnreadableFile) -> None:
+        """Note a file that could not be read, unless that was only for now."""
+        then = found.look.listing.files[path]
+        try:
+            now = folders.stat_of(below(found.look.root.path, path))
+        except OSError:
+            found.unread.add(path)  # gone since it was listed, which is no problem
+            return
+        if (now.st_size, now.st_mtime_ns, now.st_ino) != (then.st_size, then.st_mtime_ns, then.st_ino):
+            found.unsettled += 1
+            return
+        found.unread.add(path)
+        found.look.listing.problems.append(folders.problem(path, error.what, error.remedy))
+
+    def _finish(self, batch: list[_Draft], looked: Sequence[_Found]) -> None:
+        """Store what is left and take out what is gone, in one commit. Only now, because a file that was moved, even to
+        another root, is both, and its vectors serve again."""
+        library = self._library
+        fresh = self._encoded(batch)
+        ends = []
+        for found in looked:
+            gone = [
+                found.look.known[path] for path in (*found.look.drift.gone, *found.unread) if path in found.look.known
+            ]
+            listed = {problem.path: problem for problem in found.look.listing.problems}
+            problems = sorted(listed.values(), key=lambda problem: problem.path)
+            ends.append((found, gone, problems))
+            self._tally.removed += len(gone)
+            self._tally.problems.extend(problems)
+        if batch or any(
+            gone or found.touched or problems != library.problems_of(found.look.root) for found, gone, problems in ends
+        ):
+            with library.writing():
+                self._put(batch, fresh)
+                for found, gone, problems in ends:
+                    for source in found.touched:
+                        library.touch(source)
+                    for source in gone:
+                        library.remove(source.id)
+                    library.set_problems(found.look.root, problems)
+        held = library.notes.stamps()
+        new = [pair for found in looked for pair in found.stamps if held.get(pair[0]) != pair[1]]
+        if new:
+            with library.notes.noting():
+                library.notes.set_stamps(new)
+
+    def _due(self, found: _Found) -> Iterator[tuple[str, Path, str]]:
         """The files of a root that may have changed, as `Readers.read` takes them."""
-        for path, stat in files.items():
+        apart = found.look.drift
+        root = found.look.root.path
+        left = {path for path in apart.failed if self._leave and below(root, path) in self._leave}
+        found.look.listing.problems.extend(found.look.problems[path] for path in left)
+        due = {*apart.new, *apart.failed, *apart.changed, *apart.doubtful} - left
+        for path, stat in found.look.listing.files.items():
             self._tell(path)
-            old = known.get(path)
-            if old is not None and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
+            old = found.look.known.get(path)
+            if path in due:
+                yield path, below(found.look.root.path, path), old.sha256 if old else ""
+            else:
                 self._tally.unchanged += 1
                 self._tally.done_bytes += stat.st_size
-            else:
-                yield path, below(root.path, path), old.sha256 if old else ""
 
     def _tell(self, path: str) -> None:
         self._progress(Progress(path, self._tally.done_bytes, self._total_bytes, self._tally.encoded))
@@ -209,12 +387,16 @@ class _Run:
         place = identity(root, path)
         source = Source(place, path, title, found.media_type, found.sha256, found.size, stat.st_mtime_ns)
         keys = tuple(passage_key(passage, document.text) for passage in packed)
-        return _Draft(root, source, document, packed, keys, is_new)
+        return _Draft(root, source, document, packed, keys, stamps.stamp(stat, self._moment_ns), is_new)
 
     def _store(self, batch: Sequence[_Draft]) -> None:
-        """Encode what is new in a batch of documents and commit them."""
-        if not batch:
-            return
+        """Commit a batch of documents by itself, so that an interruption does not lose them."""
+        fresh = self._encoded(batch)
+        with self._library.writing():
+            self._put(batch, fresh)
+
+    def _encoded(self, batch: Sequence[_Draft]) -> dict[bytes, Encoding]:
+        """The encodings of all passages of a batch by their keys; only those that the library has not are made."""
         held = self._library.encodings_of({key for draft in batch for key in draft.keys})
         todo: dict[bytes, tuple[Passage, str]] = {}
         for draft in batch:
@@ -223,18 +405,21 @@ class _Run:
                     todo.setdefault(key, (passage, draft.document.text))
         fresh: dict[bytes, Encoding] = {}
         before, size = self._tally.done_bytes, sum(draft.source.size for draft in batch)
-        for key, encoding in zip(todo, self._encoder.encode_passages(todo.values()), strict=True):
-            fresh[key] = encoding
-            self._tally.encoded += 1
-            done = before + size * len(fresh) // len(todo)
-            self._progress(Progress(batch[-1].source.path, done, self._total_bytes, self._tally.encoded))
+        if todo:
+            for key, encoding in zip(todo, self._encoder.encode_passages(todo.values()), strict=True):
+                fresh[key] = encoding
+                self._tally.encoded += 1
+                done = before + size * len(fresh) // len(todo)
+                self._progress(Progress(batch[-1].source.path, done, self._total_bytes, self._tally.encoded))
         self._tally.done_bytes += size
         self._tally.kept += sum(len(draft.keys) for draft in batch) - len(fresh)
-        by_key = {**held, **fresh}
-        with self._library.writing():
-            for draft in batch:
-                rows = [by_key[key] for key in draft.keys]
-                self._library.put(Read(draft.root, draft.source, draft.document, draft.passages, rows))
+        return {**held, **fresh}
+
+    def _put(self, batch: Sequence[_Draft], encodings: Mapping[bytes, Encoding]) -> None:
+        for draft in batch:
+            rows = [encodings[key] for key in draft.keys]
+            self._library.put(Read(draft.root, draft.source, draft.document, draft.passages, rows))
+        self._library.notes.set_stamps((draft.source.id, draft.stamp) for draft in batch)
         self._tally.added += sum(draft.is_new for draft in batch)
         self._tally.changed += sum(not draft.is_new for draft in batch)
 

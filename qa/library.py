@@ -18,6 +18,7 @@ import numpy as np
 
 from qa.database import FILE, Database, seal
 from qa.errors import UsageError
+from qa.notes import Notes
 from qa.records import Block, Document, Encoding, Locator, Passage, Problem, Source, Span
 
 FORMAT = 2
@@ -133,6 +134,11 @@ class Library:
         self._database.close()
 
     @property
+    def notes(self) -> Notes:
+        """What was noted of folders and files when they were last looked over."""
+        return Notes(self._database)
+
+    @property
     def folder(self) -> Path:
         """The folder of the index."""
         return self._database.folder
@@ -179,9 +185,21 @@ class Library:
         base = path.name or "root"
         name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, len(taken) + 3))) if n not in taken)
         self._database.change("INSERT INTO roots (path, name) VALUES (?, ?)", [(str(path), name)])
+        self._seal_roots()
+        return self.add_root(path)
+
+    def _seal_roots(self) -> None:
         rows = self._database.rows("SELECT id, path, name FROM roots ORDER BY id", (int, str, str))
         self._database.set("roots", rows_seal(rows))
-        return self.add_root(path)
+
+    def drop_root(self, root: Root) -> None:
+        """Take out a root with every document of it. Inside `writing` only."""
+        for source in self.known(root).values():
+            self.remove(source.id)
+        self.set_problems(root, ())
+        self.notes.forget(root.id)
+        self._database.change("DELETE FROM roots WHERE id = ?", [(root.id,)])
+        self._seal_roots()
 
     def sources(self) -> tuple[Source, ...]:
         """Every document, ordered by path. Paths are relative to their root, and begin with its name where the

@@ -83,6 +83,7 @@ def answer_to_json(
             "documents": answer.index.documents,
             "sentences": answer.index.sentences,
             "searched": answer.index.searched,
+            "coverage": asdict(answer.index.coverage),
         },
         "model": answer.index.model,
         "reranker": None if answer.reranking is None else asdict(answer.reranking),

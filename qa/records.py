@@ -183,6 +183,39 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """Which files below a folder are for indexing. `include` and `exclude` are patterns as in a .gitignore; without
+    any of the former every file is. `hidden` is whether names that begin with a dot are."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many files and folders below a root one rule left out; what lies in such a folder is not counted. `rule` is
+    in people's words: "hidden", ".gitignore: *.log", "--exclude drafts/**", "not in --include"."""
+
+    rule: str
+    files: int
+    folders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells without reading it that a file is what it was: its size, the times, in nanoseconds since 1970, when
+    its content and when anything about it last changed, and its number in the file system. `settled` is whether it was
+    read so long after those that a later change cannot have left them as they are."""
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A piece of a passage; `citation` is the number of the citation that it is, or None for what stands around."""
 
@@ -270,14 +303,35 @@ class ShownPassage:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """What of the indexed folders an answer cannot come from, or only as it was.
+
+    `failed`: files of a supported type that could not be read; `partly`: documents that were read in part, and
+    `scanned_pages` how many pages of them are pictures without text. As it was at most some seconds ago, and None where
+    that could not be told in time: `pending`, files that are not indexed yet; `changed`, documents whose file has
+    another size or time than when it was read; `missing`, documents whose file is gone; `absent`, folders that are.
+    """
+
+    failed: int = 0
+    partly: int = 0
+    scanned_pages: int = 0
+    pending: int | None = None
+    changed: int | None = None
+    missing: int | None = None
+    absent: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IndexState:
-    """Which state of which index an answer comes from, and how many of its documents the filter lets through."""
+    """Which state of which index an answer comes from, how many of its documents the filter lets through, and what of
+    the folders was not searched."""
 
     commit: int
     documents: int
     sentences: int
     model: str
     searched: int
+    coverage: Coverage = Coverage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +455,10 @@ class Inspection:
 @dataclass(frozen=True, slots=True)
 class IndexReport:
     """What one run of indexing did. Counts of documents, but for `encoded` and `kept`, which count passages.
-    `problems`: all files that cannot be read, and of those that this run read the ones that it read in part."""
+    `problems`: all files that cannot be read, and of those that this run read the ones that it read in part.
+    `absent`: folders that are not there now, whose documents were left as they were. `pending`: files that were being
+    written while they were read, for the next run. `left_out`: by which rules files were left out, all folders of the
+    run together."""
 
     added: int = 0
     changed: int = 0
@@ -410,3 +467,6 @@ class IndexReport:
     encoded: int = 0
     kept: int = 0
     problems: tuple[Problem, ...] = field(default=())
+    absent: tuple[Path, ...] = ()
+    pending: int = 0
+    left_out: tuple[LeftOut, ...] = ()

@@ -6,14 +6,16 @@ Text of documents and file names is shown without control characters: one of tho
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from qa.records import Answer, Citation, IndexReport, Part, Place, Problem, ShownPassage
+from qa import coverage
+from qa.records import Answer, Citation, Coverage, IndexReport, LeftOut, Part, Place, Problem, ShownPassage
 
 if TYPE_CHECKING:
     from qa.indexing import Progress
@@ -63,6 +65,12 @@ def notices(answer: Answer) -> Iterator[str]:
         yield one_line(notice.text)
     if answer.notices:
         yield "--as-typed searches exactly what was typed."
+
+
+def not_covered(answer: Answer) -> str:
+    """What was not searched, or is out of date, in a line; "" for nothing."""
+    said = "; ".join(coverage.words(answer.index.coverage))
+    return f"Not covered: {one_line(said)}; qa status names them." if said else ""
 
 
 def _place(cited: Citation | ShownPassage | Place) -> str:
@@ -127,6 +135,8 @@ def show(answer: Answer, *, explain: bool = False) -> None:
             console.print(Text(nothing))
         if answer.passages:
             console.print(Text("\nNearest passages, which may not answer:", style="dim"))
+    if missed := not_covered(answer):
+        console.print(Text(missed, style="yellow"))
     if explain:
         for part in answer.evidence:
             console.print(Text(f"  confidence: {part.name} {part.value:.4f} ({part.note})", style="dim"))
@@ -186,7 +196,27 @@ def summary(report: IndexReport, index: Any) -> str:
         said.append(f"{partly:,} read in part")
     if other:
         said.append(f"{other:,} of another type")
+    if ruled := left_out(each for each in report.left_out if each.rule != "hidden"):
+        said.append(f"{ruled} left out by rules, which qa status names")
+    if report.pending:
+        said.append(f"{report.pending:,} being written, for the next run")
     return f"Index {plain(str(index))}: " + "; ".join(said) + "."
+
+
+def absent(report: IndexReport) -> Iterator[str]:
+    """A line for each folder that is not there."""
+    for path in report.absent:
+        yield one_line(
+            f"{path}: is not there or may not be read; its documents were left in the index as they were. Is a disk "
+            f"not mounted? qa drop {shlex.quote(str(path))} takes them out."
+        )
+
+
+def left_out(found: Iterable[LeftOut]) -> str:
+    """How many: "3 files and 1 folder"; "" for none."""
+    held = list(found)
+    counts = ((sum(each.files for each in held), "file"), (sum(each.folders for each in held), "folder"))
+    return " and ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
 
 
 def problems(found: Sequence[Problem]) -> Iterator[str]:
@@ -227,8 +257,20 @@ def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
         for name in names:
             value = state[name]
             yield f"{name:12s} {value:,}" if isinstance(value, int) else f"{name:12s} {one_line(str(value or 'none'))}"
-        for root in state["roots"]:
-            yield f"{'folder':12s} {one_line(root)}"
+        for folder in state["folders"]:
+            yield f"{'folder':12s} {one_line(folder['path'])}"
+            for option in ("include", "exclude"):
+                yield from (f"  --{option} {one_line(pattern)}" for pattern in folder[option])
+            if folder["hidden"]:
+                yield "  --hidden"
+            if not folder["there"]:
+                yield "  is not there"
+            for each in folder["left_out"]:
+                yield f"  left out, {one_line(each['rule'])}: {left_out([LeftOut(**each)])}"
+        if state["following"] is not None:
+            yield f"{'following':12s} {one_line(state['following']['said'])}"
+        covered = coverage.words(Coverage(**state["coverage"]))
+        yield f"{'not covered':12s} {'; '.join(covered) or 'nothing'}"
         yield f"{'problems':12s} {len(state['problems'])}"
     for problem in state["problems"]:
         yield ("" if only_problems else "  ") + _problem(Problem(**problem))

@@ -29,6 +29,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from qa import coverage
 from qa.asking import FILTER_FIELDS, QUESTION_FIELDS, Question, from_fields, from_json, read_fields
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, ModelUnusable, QAError, UsageError
 from qa.payload import (
@@ -466,6 +467,7 @@ def _results(asked: Question, answer: Answer) -> dict[str, Any]:
     return {
         "answer": answer,
         "answered": has_answer(answer),
+        "not_covered": coverage.words(answer.index.coverage),
         "citations": {citation.number: citation for citation in answer.citations},
         "confidence": confidence_in_words(answer.confidence),
         "original_link": original_link,

@@ -33,7 +33,8 @@ ROOMS: dict[str, str] = {
     "encoder": "errors records",
     "database": "errors",
     "lock": "errors",
-    "library": "database errors records",
+    "library": "database errors notes records",
+    "notes": "database records",
     "vectors": "errors",
     "lexical": "errors wording",
     "interaction": "errors",
@@ -54,16 +55,21 @@ ROOMS: dict[str, str] = {
     "explaining": "records",
     "filtering": "records",
     "folding": "",
-    "folders": "errors formats records",
+    "rules": "errors records",
+    "stamps": "records",
+    "folders": "errors formats records rules",
+    "drift": "folders library records stamps",
     "reading": "errors formats records",
     "exact": "query records snapshot spelling wording",
     # Those that join the stages.
-    "indexing": "encoder errors folders formats library lock models noise passages reading records sentences settings "
-    "snapshot",
+    "coverage": "drift errors library records",
+    "indexing": "drift encoder errors folders formats library lock models noise passages reading records rules "
+    "sentences settings snapshot stamps",
+    "following": "coverage errors indexing library records rules stamps",
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking snapshot",
-    "engine": "answers candidates confidence crossencoders encoder errors exact explaining filtering lexical library "
-    "models noise ranking records reranker settings snapshot",
+    "engine": "answers candidates confidence coverage crossencoders drift encoder errors exact explaining filtering "
+    "lexical library models noise ranking records reranker settings snapshot stamps",
     "tracing": "candidates engine errors exact filtering ranking records snapshot",
     "inspection": "answers encoder errors formats models passages reading records sentences settings",
     # Doors and what they share.
@@ -72,9 +78,9 @@ ROOMS: dict[str, str] = {
     "payload": "errors records",
     "sourceview": "records",
     "asking": "errors payload records",
-    "web": "asking errors payload records sourceview",
-    "terminal": "indexing records tracing",
-    "cli": "database engine errors evaluation indexing inspection library migration payload records "
+    "web": "asking coverage errors payload records sourceview",
+    "terminal": "coverage indexing records tracing",
+    "cli": "database engine errors evaluation following indexing inspection library migration payload records "
     "report settings terminal tracing web",
 }
 """Every room of the package, and the rooms that it may import."""
@@ -97,6 +103,8 @@ LIBRARIES: dict[str, str] = {
     "onnxruntime": "encoder quantisation reranker",
     "tokenizers": "encoder reranker",
     "sqlite3": "database",
+    "pathspec": "rules",
+    "watchfiles": "following",
     "faiss": "vectors",
     "rapidfuzz": "spelling",
     "wordfreq": "evaluation spelling",

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from shelf import MEMORY, QUESTIONS, SUBJECTS, Shelf, assert_exact, assert_same, quotes, story, without_privileges
 
-from qa import indexing
+from qa import formats, indexing, stamps
 from qa.database import seal_of
 from qa.engine import Engine
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, UsageError
@@ -184,15 +184,51 @@ def test_any_long_history_of_a_folder_gives_the_answers_of_a_clean_build(small_m
     run_histories(small_model, model_cache, examples=60, steps=20)
 
 
-def test_a_second_run_reads_and_encodes_nothing_and_makes_no_commit(shelf: Shelf) -> None:
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of files in the order in which they are read."""
+    names: list[str] = []
+    load = formats.load
+
+    def noted(path: Path, limits: formats.Limits) -> bytes:
+        names.append(path.name)
+        return load(path, limits)
+
+    monkeypatch.setattr(formats, "load", noted)
+    return names
+
+
+def test_a_second_run_reads_and_encodes_nothing_and_makes_no_commit(
+    shelf: Shelf, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "TICK_NS", 0)  # as if the files had been written long ago
     for subject in SUBJECTS[:3]:
         shelf.write(f"{subject}.md", story(subject))
     assert counts(shelf.index()) == {"added": 3, "encoded": 9}
     before = {path: path.stat().st_mtime_ns for path in shelf.settings.index.rglob("*") if path.name != "lock"}
-    for path in shelf.docs.iterdir():
-        path.chmod(0o000)  # to read it would be an error, at least where the test is not run by root
+    read.clear()
     assert counts(shelf.index()) == {"unchanged": 3}
+    assert not read
     assert {path: path.stat().st_mtime_ns for path in shelf.settings.index.rglob("*") if path.name != "lock"} == before
+
+
+def commit(shelf: Shelf) -> int:
+    library = Library.open(shelf.settings.index)
+    try:
+        return library.commit
+    finally:
+        library.close()
+
+
+def test_a_file_of_doubtful_time_is_read_again_which_is_no_commit(shelf: Shelf, read: list[str]) -> None:
+    shelf.write("a.md", story("harbour"))
+    shelf.index()
+    before = commit(shelf)
+    for _ in range(2):
+        read.clear()
+        assert counts(shelf.index()) == {"unchanged": 1}
+        assert read == ["a.md"]
+    assert commit(shelf) == before
 
 
 def test_only_the_changed_passages_of_an_edited_file_are_encoded(shelf: Shelf) -> None:
@@ -316,11 +352,11 @@ def test_a_folder_that_is_not_there_takes_no_document_out(shelf: Shelf, tmp_path
     shelf.write("a.md", story("harbour"))
     shelf.index()
     shelf.docs.rename(tmp_path / "unmounted")
-    for paths in ([], [shelf.docs]):
-        with pytest.raises(UsageError, match="there") as caught:
-            indexing.index(paths, shelf.settings)
-        assert str(shelf.docs) in caught.value.what
-        assert caught.value.remedy
+    with pytest.raises(UsageError, match="nothing to index") as caught:
+        shelf.index()
+    assert str(shelf.docs) in caught.value.what
+    report = indexing.index([], shelf.settings)
+    assert (counts(report), report.absent) == ({}, (shelf.docs,))
     answer = shelf.ask(QUESTIONS[0])
     assert {citation.stale for citation in answer.citations} == {"missing"}
     (tmp_path / "unmounted").rename(shelf.docs)
@@ -358,7 +394,7 @@ def test_an_index_inside_the_folder_that_is_indexed_is_not_part_of_it(shelf: She
 HOLDER = """
 import sys
 from pathlib import Path
-from qa import indexing
+from qa import formats, indexing, stamps
 from qa.settings import Settings
 index, model, cache, docs = sys.argv[1:]
 def wait(progress):
@@ -408,7 +444,7 @@ def test_what_is_being_indexed_can_be_asked_meanwhile(shelf: Shelf) -> None:
 INDEXER = """
 import sys
 from pathlib import Path
-from qa import indexing
+from qa import formats, indexing, stamps
 from qa.settings import Settings
 index, model, cache, docs = sys.argv[1:]
 indexing.BATCH_PASSAGES = 16
@@ -601,21 +637,21 @@ def test_an_index_that_cannot_be_written_is_a_usage_error(shelf: Shelf, tmp_path
 ATTEMPT = """
 import sys
 from pathlib import Path
-from qa import indexing
+from qa import formats, indexing, stamps
 from qa.errors import QAError
 from qa.settings import Settings
 index, model, cache, docs = sys.argv[1:]
 try:
-    print(indexing.index([Path(docs)], Settings(Path(index), model, Path(cache))))
+    print(indexing.index([Path(docs)] if docs else [], Settings(Path(index), model, Path(cache))))
 except QAError as error:
     print(type(error).__name__, error)
 """
 
 
-def attempted(shelf: Shelf) -> str:
-    """What a process that is bound by file modes says when it indexes."""
-    settings = shelf.settings
-    command = [sys.executable, "-c", ATTEMPT, str(settings.index), settings.model, str(settings.cache), str(shelf.docs)]
+def attempted(shelf: Shelf, *, all_of_it: bool = False) -> str:
+    """What a process that is bound by file modes says when it indexes the shelf, or all that is in the index."""
+    settings, docs = shelf.settings, "" if all_of_it else str(shelf.docs)
+    command = [sys.executable, "-c", ATTEMPT, str(settings.index), settings.model, str(settings.cache), docs]
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=without_privileges, check=False)
     assert done.stderr == ""
     return done.stdout
@@ -646,5 +682,6 @@ def test_a_folder_that_may_not_be_read_takes_no_document_out(locked: Shelf) -> N
     locked.index()
     locked.docs.chmod(0o000)
     assert attempted(locked).startswith("UsageError")
+    assert attempted(locked, all_of_it=True).startswith("IndexReport(added=0, changed=0, removed=0")
     locked.docs.chmod(0o700)
     assert {citation.stale for citation in locked.ask(QUESTIONS[0]).citations} == {""}

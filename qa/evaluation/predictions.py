@@ -25,7 +25,7 @@ class SupportsAsk(Protocol):
 @dataclass(frozen=True, slots=True)
 class Quote:
     """A sentence that was cited: where it is said to stand, and its words. `path` and `label` are the file and the
-    place in it as the engine names them to people."""
+    place in it as the engine names them to people; `stale` is as in Citation."""
 
     doc: str
     start: int
@@ -33,6 +33,7 @@ class Quote:
     text: str
     path: str = ""
     label: str = ""
+    stale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,16 @@ class Prediction:
         return {
             "id": self.id,
             "passages": [{"doc": p.doc, "start": p.start, "end": p.end} for p in self.passages],
-            "citations": [{"doc": c.doc, "start": c.start, "end": c.end, "text": c.text} for c in self.citations],
+            "citations": [
+                {
+                    "doc": c.doc,
+                    "start": c.start,
+                    "end": c.end,
+                    "text": c.text,
+                    **({"stale": c.stale} if c.stale else {}),
+                }
+                for c in self.citations
+            ],
             "answered": self.answered,
             "confidence": self.confidence,
         }
@@ -82,7 +92,9 @@ def predict(
         yield Prediction(
             question.id,
             tuple(Place(name(p.source), p.start, p.end) for p in answer.passages),
-            tuple(Quote(name(c.source), c.start, c.end, c.text, c.source.path, c.label) for c in answer.citations),
+            tuple(
+                Quote(name(c.source), c.start, c.end, c.text, c.source.path, c.label, c.stale) for c in answer.citations
+            ),
             answer.answered,
             answer.confidence,
         )

@@ -1,0 +1,119 @@
+"""How long it takes from saving a file to the first answer that cites it, and from deleting it to the first that does
+not, at a server that follows the folder.
+
+    python tests/bench_following.py FOLDER [SENTENCES]
+
+works on a copy of FOLDER, with as many made sentences besides as SENTENCES says (default 0), a hundred to a file. The
+file saved has 100 sentences. Also says how long a whole look at the folder takes, and a question.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from qa import coverage
+from qa.library import Library
+
+ROUNDS = 5
+WORDS = (
+    *("ferry", "harbour", "bridge", "lantern", "orchard", "railway", "museum"),
+    *("brewery", "tower", "garden", "winter", "letter", "council", "captain"),
+)
+
+
+def made(chance: random.Random, sentences: int) -> str:
+    """Paragraphs of five sentences that nobody wrote."""
+    lines = []
+    for number in range(sentences):
+        one, two, three = chance.sample(WORDS, 3)
+        lines.append(f"In {1500 + chance.randrange(500)} the {one} of the {two} was given to the {three} of the town.")
+        if number % 5 == 4:
+            lines.append("\n\n")
+    return " ".join(lines)
+
+
+def ask(url: str, question: str) -> list[str]:
+    """The paths that the first passages are from."""
+    with urlopen(f"{url}api/v1/query?{urlencode({'q': question, 'limit': 3})}", timeout=60) as reply:
+        return [citation["document"]["path"] for citation in json.load(reply)["citations"]]
+
+
+def seconds_until(what: Callable[[], bool]) -> float:
+    began = time.perf_counter()
+    while not what():
+        time.sleep(0.02)
+        if time.perf_counter() - began > 600:
+            raise SystemExit("The server does not follow.")
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    source, sentences = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    chance = random.Random(1)
+    with tempfile.TemporaryDirectory(prefix="qa-following-") as folder:
+        docs, index = Path(folder, "docs"), Path(folder, "index")
+        shutil.copytree(source, docs)
+        for number in range(sentences // 100):
+            (docs / f"made-{number}.txt").write_text(made(chance, 100))
+        command = "from qa.cli import qa; qa()"
+        arguments = ["serve", str(docs), "--index", str(index), "--port", "0"]
+        server = subprocess.Popen(
+            [sys.executable, "-c", command, *arguments], stderr=subprocess.PIPE, text=True, bufsize=1
+        )
+        try:
+            assert server.stderr is not None
+            url = ""
+            for line in server.stderr:
+                print(line, end="")
+                if line.startswith("Serving "):
+                    url = line.split()[1]
+                    break
+            measure(url, docs, index, chance)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def measure(url: str, docs: Path, index: Path, chance: random.Random) -> None:
+    saved, deleted, asked = [], [], []
+    time.sleep(3)
+    for number in range(ROUNDS):
+        name = f"Zanzibar{number}"
+        question = f"Who was crowned in {name}?"
+        path = docs / f"new-{number}.md"
+        began = time.perf_counter()
+        ask(url, question)
+        asked.append(time.perf_counter() - began)
+        path.write_text(f"{made(chance, 99)}\n\nQueen Ludmila was crowned in {name}.\n")
+        saved.append(seconds_until(lambda path=path, question=question: path.name in ask(url, question)))
+        path.unlink()
+        deleted.append(seconds_until(lambda path=path, question=question: path.name not in ask(url, question)))
+    library = Library.open(index)
+    began = time.perf_counter()
+    coverage.survey(library)
+    look = time.perf_counter() - began
+    documents, _, sentences = library.counts()
+    library.close()
+    print(f"{documents:,} documents, {sentences:,} sentences; seconds, median and longest of {ROUNDS}")
+    for what, figures in (("save to answer", saved), ("delete to gone", deleted), ("a question", asked)):
+        print(f"{what:16s} {median(figures):6.2f} {max(figures):6.2f}")
+    print(f"{'a whole look':16s} {look:6.3f}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except URLError as error:
+        raise SystemExit(f"The server is gone: {error}") from error
