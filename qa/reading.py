@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -22,15 +22,16 @@ from itertools import islice
 from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import Lock, Timer
-from typing import IO
+from typing import IO, Any
 
 from qa import formats
 from qa.errors import UnreadableFile, UsageError
 from qa.formats import Limits, child, wire
-from qa.records import Document
+from qa.formats.wire import Found
+from qa.records import Document, Picture, Places, Span
 
 PARSER = "qa.formats"
-"""The module whose `parse` a process reads with."""
+"""The module whose JOBS a process can do."""
 
 MAX_PROCESSES = 4
 """Reading is many times faster than encoding: more would only take memory."""
@@ -45,9 +46,7 @@ _START_SECONDS = 60.0
 _ENDING_SECONDS = 5.0
 # Another process is started when so much time in all was spent on waiting for one: it takes half as long to start.
 _WORTH_WAITING_SECONDS = 0.25
-_START = (
-    "import sys; sys.path[:] = sys.argv[1:]; from {} import parse; from qa.formats.child import serve; serve(parse)"
-)
+_START = "import sys; sys.path[:] = sys.argv[1:]; from {} import JOBS; from qa.formats.child import serve; serve(JOBS)"
 
 _VARIABLES = ("LD_LIBRARY_PATH", "TZ")
 _MAX_REASON_CHARS = 500
@@ -76,8 +75,8 @@ class Readers:
     def __init__(self, limits: Limits = Limits()) -> None:
         self._limits = limits
         self._threads = ThreadPoolExecutor(min(MAX_PROCESSES, os.cpu_count() or 1), "reading")
-        self._idle: LifoQueue[_Child] = LifoQueue()  # the one that has its libraries loaded comes first
-        self._children: set[_Child] = set()
+        self._idle: LifoQueue[Child] = LifoQueue()  # the one that has its libraries loaded comes first
+        self._children: set[Child] = set()
         self._lock = Lock()
         self._waited_seconds = 0.0
         self._is_closed = False
@@ -144,7 +143,7 @@ class Readers:
             finally:
                 self._give_back(reader)
 
-    def _take(self) -> _Child:
+    def _take(self) -> Child:
         began = time.monotonic()
         worth = max(0.0, _WORTH_WAITING_SECONDS - self._waited_seconds) if self._children else 0.0
         try:
@@ -158,14 +157,14 @@ class Readers:
             reader.greet()
         return reader
 
-    def _start(self) -> _Child:
+    def _start(self) -> Child:
         if self._is_closed:
             raise UnreadableFile("was not read: reading was ended", "Run the command again.")
-        reader = _Child(self._limits)
+        reader = Child(self._limits)
         self._children.add(reader)
         return reader
 
-    def _give_back(self, reader: _Child) -> None:
+    def _give_back(self, reader: Child) -> None:
         if reader.is_usable:
             self._idle.put(reader)
             return
@@ -174,9 +173,10 @@ class Readers:
             self._children.discard(reader)
 
 
-class _Child:
-    """One process that reads. `is_ready`: it was greeted. `is_usable`: it can read another file. `is_worn`: it failed
-    in a way that what it read before may have part in, and a fresh one may do better."""
+class Child:
+    """One process that reads and draws; for one thread at a time. `is_ready`: it was greeted. `is_usable`: it can be
+    given another file. `is_worn`: it failed in a way that what it read before may have part in, and a fresh one may do
+    better."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -229,13 +229,30 @@ class _Child:
 
     def read(self, data: bytes, media_type: str) -> Document:
         """The document that `data` holds. Raises UnreadableFile when there is none, or when it costs too much."""
+
+        def check(said: Any, text: bytes) -> Document:
+            return wire.document(said, text, media_type, self._limits)
+
+        return self._ask("parse", (media_type,), data, check, wire.max_text_bytes(self._limits))
+
+    def places(self, data: bytes, span: Span, text_sha256: str) -> Places:
+        """Where a span of the text of a PDF, which has that hash, stands. Raises UnreadableFile as `read` does."""
+        return self._ask("places", (span.start, span.end, text_sha256), data, wire.places, 0)
+
+    def picture(self, data: bytes, number: int) -> Picture:
+        """A page of a PDF, counted from 1. Raises UnreadableFile as `read` does."""
+        return self._ask("picture", (number,), data, wire.picture, wire.MAX_PNG_BYTES)
+
+    def _ask(
+        self, job: str, asked: tuple[Any, ...], data: bytes, check: Callable[[Any, bytes], Found], max_bytes: int
+    ) -> Found:
         self._reads += 1
         self.is_usable = False
         try:
             with self._deadline(self._limits.max_seconds):
-                wire.send(self._requests, media_type, data)
-                said, text = wire.receive(self._answers, wire.max_text_bytes(self._limits))
-            reply = wire.unpacked(said, text, media_type, self._limits)
+                wire.send(self._requests, (job, *asked), data)
+                said, beside = wire.receive(self._answers, max_bytes)
+            reply, found = wire.unpacked(said, beside, check)
         except (EOFError, OSError):
             with suppress(subprocess.TimeoutExpired):  # it says how it ended when it is gone
                 self._process.wait(_ENDING_SECONDS)
@@ -243,12 +260,12 @@ class _Child:
             raise self._loss() from None
         except ValueError:
             raise UnreadableFile("was read as something that is no document", _SUSPECT) from None
-        if reply.document is None:
+        if found is None:
             self.is_worn = reply.is_short_of_memory and self._reads > 1
             self.is_usable = not (reply.is_last or self.is_worn or self._is_late)
             raise UnreadableFile(reply.what[:_MAX_REASON_CHARS], reply.remedy[:_MAX_REASON_CHARS])
         self.is_usable = not (reply.is_last or self._is_late)
-        return reply.document
+        return found
 
     def _loss(self) -> UnreadableFile:
         """What to say of a file whose reader is gone."""

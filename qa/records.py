@@ -58,6 +58,44 @@ class Block:
     locator: Locator = Locator()
 
 
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page as it is shown, upright and cropped: `left` and `right` as parts of its width, from its
+    left edge, `top` and `bottom` of its height, from its upper edge."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedPage:
+    """The boxes of a span on one page, in reading order, one for each run of a line; `number` counts from 1."""
+
+    number: int
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a span of a document's text stands on its pages, in order; if that is not sure, no page, and in `doubt` the
+    reason."""
+
+    pages: tuple[MarkedPage, ...]
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page as it looks: a PNG of `width` times `height` pixels; one of the file's `pages`."""
+
+    width: int
+    height: int
+    pages: int
+    png: bytes
+
+
 BLOCK_KINDS = ("title", "heading", "paragraph", "item", "row", "code", "quote", "caption")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from qa.errors import UnreadableFile
 from qa.formats import Limits
-from qa.records import Block, Document, Locator
+from qa.records import Block, Document, Locator, Picture
 
 _LEFT_BEHIND: list[bytearray] = []
 
@@ -148,3 +148,18 @@ _COMMANDS: dict[str, Callable[[str], object]] = {
     "native-connect": _native_connect,
     "variable": lambda name: os.environ.get(name, "unset"),
 }
+
+
+def picture(data: bytes, number: int, limits: Limits) -> Document | Picture:
+    """As `parse`, but for "draw", which gives a picture that it says is as wide as the argument."""
+    command, _, argument = data.decode("utf-8").strip().partition(" ")
+    return Picture(int(argument), 1, 1, PNG) if command == "draw" else parse(data, "text/plain", limits)
+
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a49444154789c63f80f00010101001ab5b4c20000000049454e44ae426082"
+)
+"""One pixel."""
+
+JOBS = {"parse": parse, "picture": picture}

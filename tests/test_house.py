@@ -76,6 +76,7 @@ ROOMS: dict[str, str] = {
     "evaluation": "errors foreign records sentences wording",
     "report": "evaluation terminal",
     "payload": "errors records",
+    "facsimiles": "errors formats reading records",
     "sourceview": "records",
     "asking": "errors payload records",
     "web": "asking coverage errors payload records sourceview",

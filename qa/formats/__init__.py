@@ -9,7 +9,8 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -30,6 +31,8 @@ from qa.formats import (
     opendocument,
     outlook,
     pdf,
+    pdf_pictures,
+    pdf_places,
     rst,
     rtf,
     separated,
@@ -42,9 +45,22 @@ from qa.formats import (
 )
 from qa.formats.composing import check_size, out_of_memory, without_surrogates
 from qa.formats.limits import Limits
-from qa.records import Document
+from qa.records import Document, Picture, Places
 
-__all__ = ["FORMATS", "READERS", "Format", "Limits", "load", "media_type", "parse", "supported", "type_of"]
+__all__ = [
+    "FORMATS",
+    "JOBS",
+    "READERS",
+    "Format",
+    "Limits",
+    "load",
+    "media_type",
+    "parse",
+    "picture",
+    "places",
+    "supported",
+    "type_of",
+]
 
 Reader = Callable[[bytes, Limits], Document]
 
@@ -172,9 +188,38 @@ def parse(data: bytes, media_type: str, limits: Limits) -> Document:
     or goes beyond the limits."""
     if media_type not in _BY_TYPE:
         raise UnreadableFile(f"is of type {media_type}, which is not supported", f"Supported are {', '.join(READERS)}.")
-    name = _BY_TYPE[media_type].name
-    try:
+    with _named(_BY_TYPE[media_type].name, limits):
         document = READERS[media_type](data, limits)
+    if not document.blocks:
+        raise UnreadableFile("holds no text", "If it shows some in another program, save it anew from there.")
+    check_size(len(document.text), len(document.blocks), limits)
+    return replace(document, text=without_surrogates(document.text), title=without_surrogates(document.title))
+
+
+def places(data: bytes, start: int, end: int, text_sha256: str, limits: Limits) -> Places:
+    """Where `[start, end)` of the text that a PDF was read as, whose UTF-8 has that hash, stands on its pages. Raises
+    UnreadableFile, and nothing else, when it cannot be read."""
+    with _named("PDF", limits):
+        return pdf_places.places(data, start, end, text_sha256, limits)
+
+
+def picture(data: bytes, number: int, limits: Limits) -> Picture:
+    """Page `number` of a PDF, from 1, as it looks. Raises UnreadableFile, and nothing else, when it cannot be drawn."""
+    with _named("PDF", limits):
+        return pdf_pictures.picture(data, number, limits)
+
+
+JOBS: Mapping[str, Callable[..., Document | Places | Picture]] = MappingProxyType(
+    {"parse": parse, "places": places, "picture": picture}
+)
+"""What is done with a file's bytes in a process of its own: functions of the bytes, what is asked, and the limits."""
+
+
+@contextmanager
+def _named(name: str, limits: Limits) -> Iterator[None]:
+    """Names whatever goes wrong with a file of that format. Raises UnreadableFile, and nothing else."""
+    try:
+        yield
     except UnreadableFile:
         raise
     except MemoryError as error:
@@ -188,10 +233,6 @@ def parse(data: bytes, media_type: str, limits: Limits) -> Document:
             f"is damaged, or no {name} file that can be read ({type(error).__name__})",
             "Does it open in another program? If so, save it anew from there.",
         ) from error
-    if not document.blocks:
-        raise UnreadableFile("holds no text", "If it shows some in another program, save it anew from there.")
-    check_size(len(document.text), len(document.blocks), limits)
-    return replace(document, text=without_surrogates(document.text), title=without_surrogates(document.title))
 
 
 def _read_regular(path: Path, size: int) -> bytes:

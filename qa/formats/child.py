@@ -1,5 +1,5 @@
-"""The process in which files are read: it takes a file's bytes, answers with the document or with the reason why there
-is none, and goes on to the next, until there are no more.
+"""The process in which files are read: it takes a file's bytes and what is to be done with them, answers with what was
+found, the document mostly, or with the reason why there is nothing, and goes on to the next, until there are no more.
 
 What a parser prints, or a library of C warns of, goes nowhere.
 """
@@ -11,16 +11,20 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from qa.errors import UnreadableFile
 from qa.formats import confinement, wire
 from qa.formats.composing import out_of_memory
 from qa.formats.limits import Limits
-from qa.records import Document
+from qa.records import Document, Picture, Places
 
 READY = "ready"
+
+Jobs = Mapping[str, Callable[..., Document | Places | Picture]]
+"""Functions of a file's bytes, of what is asked, and of the limits, by name."""
 
 # Seconds that the clock of the one who waits is given to run out first: it can say what happened, a signal cannot.
 _GRACE = 2.0
@@ -29,8 +33,8 @@ _SPENT = 0.25
 _DATA = 5  # its place in /proc/self/statm, see proc_pid_statm(5)
 
 
-def serve(parse: Callable[[bytes, str, Limits], Document]) -> None:
-    """Read what comes over standard input with `parse`, and answer over standard output."""
+def serve(jobs: Jobs) -> None:
+    """Do what is asked over standard input, the name of a job and its arguments, and answer over standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption is for the one who started this to deal with
     with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as answers:
         nowhere = os.open(os.devnull, os.O_RDWR)
@@ -43,11 +47,11 @@ def serve(parse: Callable[[bytes, str, Limits], Document]) -> None:
         wire.send(answers, READY)
         while True:
             try:
-                media_type, data = wire.receive(requests, limits.max_file_bytes)
+                (job, *asked), data = wire.receive(requests, limits.max_file_bytes)
             except EOFError:
                 return
             _limit_processor_time(limits.max_seconds + _GRACE)
-            reply = _reply(parse, data, media_type, limits)
+            reply = _reply(jobs[job], data, asked, limits)
             del data
             is_last = memory.used_bytes() > _SPENT * limits.max_memory_bytes
             try:
@@ -56,9 +60,9 @@ def serve(parse: Callable[[bytes, str, Limits], Document]) -> None:
                 wire.send(answers, *wire.packed(replace(_refusal(out_of_memory(limits), True), is_last=True)))
 
 
-def _reply(parse: Callable[[bytes, str, Limits], Document], data: bytes, media_type: str, limits: Limits) -> wire.Reply:
+def _reply(do: Callable[..., Document | Places | Picture], data: bytes, asked: list[Any], limits: Limits) -> wire.Reply:
     try:
-        return wire.Reply(parse(data, media_type, limits))
+        return wire.Reply(do(data, *asked, limits))
     except UnreadableFile as error:
         return _refusal(error, isinstance(error.__cause__, MemoryError))
     except MemoryError:

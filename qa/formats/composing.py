@@ -64,13 +64,13 @@ class Composition:
         self._blocks: list[Block] = []
         self._length = 0
 
-    def add(self, kind: str, text: str, locator: Locator, gap: str = "\n\n", marker: str = "") -> None:
-        """Adds a block, with `gap` before it unless it is the first, and `marker`, which is no part of it. What no
-        reader sees is taken out; a text that is white space only adds nothing. Raises UnreadableFile beyond the
-        limits."""
+    def add(self, kind: str, text: str, locator: Locator, gap: str = "\n\n", marker: str = "") -> bool:
+        """Adds a block, with `gap` before it unless it is the first, and `marker`, which is no part of it; whether it
+        did: what no reader sees is taken out, and a text that is white space only adds nothing. Raises UnreadableFile
+        beyond the limits."""
         text = _UNSEEN.sub("", text).strip()
         if not text:
-            return
+            return False
         before = (gap if self._pieces else "") + marker
         self._pieces.append(before)
         self._length += len(before)
@@ -78,6 +78,7 @@ class Composition:
         self._blocks.append(Block(kind, self._length, self._length + len(text), locator))
         self._length += len(text)
         check_size(self._length, len(self._blocks), self._limits)
+        return True
 
     @property
     def has_blocks(self) -> bool:

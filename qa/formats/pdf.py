@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
-import threading
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -16,10 +14,11 @@ from typing import TYPE_CHECKING
 from qa.errors import UnreadableFile
 from qa.formats.composing import Composition, HeadingPath, one_line, plausible_title
 from qa.formats.limits import Limits
+from qa.formats.pdf_file import DAMAGED, opened
 from qa.formats.pdf_headings import heading_levels, plain, title_place
 from qa.formats.pdf_hidden import leave_out
-from qa.formats.pdf_lines import Line, lines_of
-from qa.formats.pdf_paragraphs import paragraphs_of, usual_pitch
+from qa.formats.pdf_lines import Line, lines_of, text_of
+from qa.formats.pdf_paragraphs import Paragraph, paragraphs_of, usual_pitch
 from qa.records import Document, Locator
 
 if TYPE_CHECKING:
@@ -27,14 +26,11 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/pdf"
 
-_DAMAGED = "Does it open in another program? If so, save it anew from there."
 _END, _END_WITHIN = b"%%EOF", 2_048
 _CUT_SHORT = "Does not end as a PDF does: it may be cut short, and some of it missing."
 _HIDDEN_REMEDY = "Does it show text in another program? If so, save it anew from there."
 _PAGE_GAP = "\n\f\n"
 _MAX_BOOKMARKS = 100_000
-# PDFium keeps global state: one thread at a time.
-_pdfium_lock = threading.Lock()
 
 # Running heads and feet stand within this part of the page's height, on this many pages.
 _MARGIN = 0.12
@@ -70,52 +66,40 @@ def read(data: bytes, limits: Limits) -> Document:
     running feet and page numbers are left out. Headings are those that the file's bookmarks name, or that stand out by
     their size or as bold lines of their own; the title comes from the file's properties, else it is the largest text
     of the first page."""
-    with _pdfium_lock:
-        pages, properties_title, bookmarks = _extract(data, limits)
+    document, _ = read_with_paragraphs(data, limits)
+    return document
+
+
+def read_with_paragraphs(data: bytes, limits: Limits) -> tuple[Document, tuple[Paragraph, ...]]:
+    """As `read`; and for each block of the document the paragraph of its page that it was made of."""
+    pages, properties_title, bookmarks = _extract(data, limits)
     if not any(page.lines for page in pages):
         if any(page.is_unreadable for page in pages):
-            raise UnreadableFile("is damaged: none of its pages can be read", _DAMAGED)
+            raise UnreadableFile("is damaged: none of its pages can be read", DAMAGED)
         if any(page.hidden for page in pages):
             raise UnreadableFile("holds no text but what nobody sees", _HIDDEN_REMEDY)
         raise UnreadableFile("has no text layer (is it scanned?)", "Run text recognition (OCR) over it first.")
     if not any(line.readable for page in pages for line in page.lines):
         raise UnreadableFile("holds text only in fonts that do not name their characters", "Run OCR over it first.")
-    document = _compose(pages, properties_title, bookmarks, limits)
-    return document if _END in data[-_END_WITHIN:] else replace(document, problems=(*document.problems, _CUT_SHORT))
+    document, paragraphs = _compose(pages, properties_title, bookmarks, limits)
+    if _END not in data[-_END_WITHIN:]:
+        document = replace(document, problems=(*document.problems, _CUT_SHORT))
+    return document, paragraphs
 
 
 def _extract(data: bytes, limits: Limits) -> tuple[list[_Page], str, dict[tuple[int, str], int]]:
     """All that is wanted of PDFium: pages, the title among the file's properties, and the level (from 1) of each
     bookmark by its page number and plain name."""
-    import pypdfium2 as pdfium
-    import pypdfium2.raw as pdfium_c
-
-    log = logging.getLogger("pypdfium2")
-    if not log.handlers:  # else its warnings would be printed where no one has set up logging
-        log.addHandler(logging.NullHandler())
-    try:
-        document = pdfium.PdfDocument(data)
-    except pdfium.PdfiumError as error:
-        if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
-            raise UnreadableFile("is protected by a password", "Save a copy without one.") from None
-        raise UnreadableFile("is damaged: not a whole PDF file", _DAMAGED) from error
-    try:
-        count = len(document)
-        if count > limits.max_pages:
-            raise UnreadableFile(f"has {count:,} pages; at most {limits.max_pages:,} are read", "Split it.")
-        if not count:
-            raise UnreadableFile("is damaged: it has no pages", _DAMAGED)
+    with opened(data, limits) as document:
         pages = []
         chars = 0
-        for index in range(count):
+        for index in range(len(document)):
             pages.append(_page(document, index))
             chars += sum(len(line.text) for line in pages[-1].lines)
             if chars > limits.max_chars:
                 raise UnreadableFile(f"holds more than {limits.max_chars:,} characters of text", "Split it.")
         title = plausible_title(document.get_metadata_value("Title"))
         return pages, title, _bookmarks(document)
-    finally:
-        document.close()
 
 
 def _page(document: PdfDocument, index: int) -> _Page:
@@ -131,7 +115,7 @@ def _page(document: PdfDocument, index: int) -> _Page:
     try:
         left, bottom, right, top = page.get_bbox()
         hidden = leave_out(page)
-        textpage = page.get_textpage()
+        textpage = text_of(page)
         try:
             lines = tuple(lines_of(textpage))
         finally:
@@ -161,7 +145,9 @@ def _bookmarks(document: PdfDocument) -> dict[tuple[int, str], int]:
     return found
 
 
-def _compose(pages: list[_Page], title: str, bookmarks: dict[tuple[int, str], int], limits: Limits) -> Document:
+def _compose(
+    pages: list[_Page], title: str, bookmarks: dict[tuple[int, str], int], limits: Limits
+) -> tuple[Document, tuple[Paragraph, ...]]:
     running = _running(pages)
     kept = [
         [
@@ -183,6 +169,7 @@ def _compose(pages: list[_Page], title: str, bookmarks: dict[tuple[int, str], in
 
     headings = HeadingPath()
     composition = Composition(limits)
+    composed: list[Paragraph] = []
     for index, page in enumerate(pages):
         gap, before = _PAGE_GAP, ""
         for place, (paragraph, text) in enumerate(told[index]):
@@ -195,14 +182,15 @@ def _compose(pages: list[_Page], title: str, bookmarks: dict[tuple[int, str], in
                 gap = "\n" if before == kind and kind in ("item", "row") else "\n\n"
             if kind == "heading":
                 headings.leave(level)
-            composition.add(kind, text, Locator(headings.path, page.number, page.label or None), gap, marker)
+            if composition.add(kind, text, Locator(headings.path, page.number, page.label or None), gap, marker):
+                composed.append(paragraph)
             before = kind
             if kind == "title":
                 headings.clear()
             elif level:
                 headings.enter(level, text)
     document = composition.document(MEDIA_TYPE, title, _problems(pages))
-    return replace(document, left_out=_left_out(pages, running))
+    return replace(document, left_out=_left_out(pages, running)), tuple(composed)
 
 
 def _whole_words(pages: Iterable[Sequence[Line]]) -> Iterator[str]:

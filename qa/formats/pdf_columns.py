@@ -101,6 +101,7 @@ def _cut(line: Line) -> Iterator[Line]:
             marker="" if number else line.marker,
             hyphenated=is_broken or (is_last and line.hyphenated),
             cells=(),
+            runs=cell.runs,
         )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfTextPage
+    from pypdfium2 import PdfPage, PdfTextPage
 
 # PDFium puts U+FFFE where it took a hyphen at the end of a line away, together with the line's end.
 _LINE = re.compile(r"([^\r\n\ufffe]+)(\ufffe?)")
@@ -27,6 +28,8 @@ _SOFT_HYPHEN = 0xAD
 _SPACES = re.compile(r" +")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b\ufeff\ufffe\uffff]")
 
+_MAX_LOOKED_AT = 500
+
 # Points. Damaged files have letters without height, and without a place.
 _LEAST_HEIGHT = 0.1
 # A gap between two words this many times as wide as the line is high parts two columns of a table; beside a line that
@@ -38,13 +41,19 @@ _EVEN = 0.15  # gaps that differ by less (multiples of the height) are of one wi
 _AIRY, _FEW = 1.08, 30
 
 
+Run = tuple[int, int]
+"""The first and the last of characters of a page that follow each other, by their numbers on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A stretch of a line without a wide gap in it, and where it begins and ends along the line, in points."""
+    """A stretch of a line without a wide gap in it, and where it begins and ends along the line, in points; `runs` are
+    the characters of its text, in order."""
 
     text: str
     left: float
     right: float
+    runs: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ class Line:
 
     `marker` is the bullet in front of the text, if any. `hyphenated`: the line ends in a hyphen, which `text` lacks.
     `cells` has two or more entries when wide gaps part the line. `readable` is false when the font does not tell what
-    its characters are.
+    its characters are. `runs` are the characters of the text, in order.
     """
 
     text: str
@@ -69,6 +78,24 @@ class Line:
     hyphenated: bool = False
     readable: bool = True
     cells: tuple[Cell, ...] = ()
+    runs: tuple[Run, ...] = ()
+
+
+def text_of(page: PdfPage) -> PdfTextPage:
+    """The text of a page, which is turned for it so that most of it is upright: PDFium takes lines that begin one below
+    the other for one line where the page is shown sideways."""
+    import pypdfium2.raw as pdfium
+
+    text = page.get_textpage()
+    count = text.count_chars()
+    looked_at = range(0, count, max(1, count // _MAX_LOOKED_AT))
+    turns = Counter(turn(pdfium.FPDFText_GetCharAngle(text, index)) for index in looked_at)
+    degrees = round(math.degrees(max(turns, key=lambda angle: (turns[angle], -angle), default=0.0)))
+    if degrees % 90 or degrees == page.get_rotation():
+        return text
+    text.close()
+    page.set_rotation(degrees)
+    return page.get_textpage()
 
 
 def lines_of(textpage: PdfTextPage) -> list[Line]:
@@ -143,7 +170,7 @@ class _Probe:
     def line(self, raw: str, start: int, hyphenated: bool, marker: str, rest: str) -> Line:
         first, last = self._index(start), self._index(start + len(raw) - 1)
         middle = self._index(start + len(raw) // 2)
-        angle = _turn(self._pdfium.FPDFText_GetCharAngle(self._page, middle))
+        angle = turn(self._pdfium.FPDFText_GetCharAngle(self._page, middle))
         measures = [self._measure(index, angle) for index in (first, middle, last)]
         height = sorted(m[3] for m in measures)[1]
         looks = [self._look(index) for index in (first, middle, last)]
@@ -156,13 +183,18 @@ class _Probe:
             text, hyphenated = text[:-1], True
         hyphenated = hyphenated or self._is_soft_hyphen(last + 1)
         left, right, base = measures[0][0], measures[2][1], sorted(m[2] for m in measures)[1]
-        return Line(text, left, right, base, height, angle, bold, monospaced, marker, hyphenated, readable)
+        runs = (self._run(start + len(raw) - len(rest), start + len(raw)),)
+        return Line(text, left, right, base, height, angle, bold, monospaced, marker, hyphenated, readable, runs=runs)
 
     def _is_soft_hyphen(self, index: int) -> bool:
         """Whether that character is one, which PDFium leaves out of the text, and often gives no code."""
         if index > self._last or self._pdfium.FPDFText_GetUnicode(self._page, index) not in (0, _SOFT_HYPHEN):
             return False
         return bool(self._pdfium.FPDFText_HasUnicodeMapError(self._page, index) == 0)
+
+    def _run(self, start: int, end: int) -> Run:
+        """The characters from a position in the page's text up to another."""
+        return self._index(start), self._index(end - 1)
 
     def _index(self, position: int) -> int:
         """The number on the page of the character at a position in the page's text."""
@@ -219,16 +251,19 @@ class _Probe:
         begin = 0
         left = self._measure(self._index(start), angle)[0]
         for _, before, after, space in wide:
-            cells.append(Cell(clean(raw[begin : space.start()]), left, before))
+            run = self._run(start + begin, start + space.start())
+            cells.append(Cell(clean(raw[begin : space.start()]), left, before, (run,)))
             begin, left = space.end(), after
-        cells.append(Cell(clean(raw[begin:]), left, self._measure(self._index(start + len(raw) - 1), angle)[1]))
+        run = self._run(start + begin, start + len(raw))
+        cells.append(Cell(clean(raw[begin:]), left, self._measure(run[1], angle)[1], (run,)))
         if _ITEM_NUMBER.fullmatch(cells[0].text):  # a number stands with what it counts
             number = cells.pop(0)
-            cells[0] = Cell(f"{number.text} {cells[0].text}", number.left, cells[0].right)
+            text = f"{number.text} {cells[0].text}"
+            cells[0] = Cell(text, number.left, cells[0].right, number.runs + cells[0].runs)
         return tuple(cell for cell in cells if cell.text) if len(cells) > 1 else ()
 
 
-def _turn(clockwise: float) -> float:
+def turn(clockwise: float) -> float:
     """The angle of a line, anticlockwise from level, from PDFium's, which goes the other way and is negative where it
     does not know; quarters of a turn are exact, others rounded."""
     if clockwise < 0 or math.isnan(clockwise):

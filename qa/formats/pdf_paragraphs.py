@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from qa.formats.pdf_columns import in_columns
-from qa.formats.pdf_lines import WIDE_GAP, Cell, Line
+from qa.formats.pdf_lines import WIDE_GAP, Cell, Line, Run
 
 _SENTENCE_END = re.compile(r"[.!?…:。！？：][\"'”’»)\]\d*†‡]*$")
 _NUMBERED = re.compile(r"(?:\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.)\s+(?=\S)")
@@ -53,6 +53,13 @@ class Paragraph:
             return ""
         number = _NUMBERED.match(self.lines[0].text)
         return self.lines[0].marker or (number[0].strip() if number else "")
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The characters of its text on the page, in order: also those of a number in front of a list item, which the
+        text leaves out, and of hyphens."""
+        parts = self.lines[0].cells if self.kind == "row" else ()
+        return tuple(run for part in parts or self.lines for run in part.runs)
 
     def text(self, words: Collection[str]) -> str:
         """The text, its lines joined by spaces; a word broken by a hyphen is made whole, with the hyphen only if
@@ -151,12 +158,13 @@ def _side_by_side(lines: Sequence[Line]) -> list[Line]:
             bold=above.bold and line.bold,
             hyphenated=line.hyphenated,
             cells=cells,
+            runs=above.runs + line.runs,
         )
     return joined
 
 
 def _cells(line: Line) -> tuple[Cell, ...]:
-    return line.cells or (Cell(line.text, line.left, line.right),)
+    return line.cells or (Cell(line.text, line.left, line.right, line.runs),)
 
 
 def _begins(held: Sequence[Line], line: Line, pitch: float, edge: float, kind: str) -> bool:
@@ -215,7 +223,7 @@ def _row_with(row: Paragraph, line: Line, pitch: float) -> Paragraph | None:
     drop = (above.base - line.base) / line.height
     if abs(line.left - last.left) < 0.5 * line.height and 0 < drop < _PARAGRAPH_GAP * pitch and line.text[0].islower():
         space = "" if above.hyphenated else " "
-        cells = (*first.cells[:-1], replace(last, text=f"{last.text}{space}{line.text}"))
+        cells = (*first.cells[:-1], replace(last, text=f"{last.text}{space}{line.text}", runs=last.runs + line.runs))
     elif drop < 0 and abs(first.base - line.base) < _SAME_BASE * line.height and line.left > last.right:
         cells = (*first.cells, *_cells(line))
     else:

@@ -1,5 +1,5 @@
 """What passes between a process that reads files and the one that started it: messages of JSON and bytes, and
-documents checked on arrival, for a file may have taken over the process that read it.
+documents, places and pictures checked on arrival, for a file may have taken over the process that read it.
 
 A message is two lengths in bytes, as unsigned 64-bit numbers, most significant byte first; then that much JSON in
 UTF-8; then that many other bytes.
@@ -13,16 +13,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from types import NoneType, UnionType
-from typing import IO, Any, get_args, get_origin, get_type_hints
+from typing import IO, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from qa.formats.limits import Limits
-from qa.records import BLOCK_KINDS, Document
+from qa.records import BLOCK_KINDS, Document, Picture, Places
 
 MAX_JSON_BYTES = 128 * 1024 * 1024
 """Twice what the blocks of the longest document take: 400,000 of them, of 50 characters each."""
 
+MAX_PNG_BYTES = 16 * 1024 * 1024
+"""More than 2,000 times 2,000 pixels take that are not packed at all."""
+
+_MAX_SIDE_PIXELS = 2_000
+_MAX_PAGES, _MAX_BOXES = 8, 20_000
+_MAX_DOUBT_CHARS = 200
+# The signature, then the first chunk, with width and height: W3C, Portable Network Graphics, 5.2 and 11.2.
+_PNG = struct.Struct(">8s8sII")
+_PNG_BEGINS = (b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\rIHDR")
 _LENGTHS = struct.Struct(">QQ")
 _UTF8_BYTES = 4
+
+Found = TypeVar("Found", Document, Places, Picture)
 
 
 def send(stream: IO[bytes], said: Any, data: bytes = b"") -> None:
@@ -58,10 +69,10 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is said of a file: the document, or else `what` is wrong and the `remedy`. `is_last`: the one who replies
-    reads no more."""
+    """What is said of a file: what was `found`, or else `what` is wrong and the `remedy`. `is_last`: the one who
+    replies reads no more."""
 
-    document: Document | None
+    found: Document | Places | Picture | None
     what: str = ""
     remedy: str = ""
     is_short_of_memory: bool = False
@@ -69,29 +80,42 @@ class Reply:
 
 
 def packed(reply: Reply) -> tuple[Any, bytes]:
-    """A reply as JSON, each record a list of its fields in order, and the text of its document as UTF-8."""
-    if reply.document is None:
-        return _listed(reply), b""
-    text = reply.document.text.encode("utf-8")
-    return _listed(replace(reply, document=replace(reply.document, text=""))), text
+    """A reply as JSON, each record a list of its fields in order, and beside it the text of its document as UTF-8, or
+    its picture."""
+    if isinstance(reply.found, Document):
+        text = reply.found.text.encode("utf-8")
+        return _listed(replace(reply, found=replace(reply.found, text=""))), text
+    if isinstance(reply.found, Picture):
+        return _listed(replace(reply, found=replace(reply.found, png=b""))), reply.found.png
+    return _listed(reply), b""
 
 
 def _listed(value: Any) -> Any:
     if is_dataclass(value):
         return [_listed(getattr(value, field.name)) for field in fields(value)]
+    if isinstance(value, bytes):
+        return None
     return [_listed(item) for item in value] if isinstance(value, tuple) else value
 
 
-def unpacked(said: Any, text: bytes, media_type: str, limits: Limits) -> Reply:
-    """What `packed` packed, for a file of `media_type`. Raises ValueError for what is no reply to it within the
-    limits: other fields or types, blocks out of order or outside the text, kinds that are not known, text that cannot
-    be stored."""
-    reply: Reply = _fitted(Reply, said)
-    if reply.document is None:
-        if not reply.what:
-            raise ValueError("neither a document nor a reason")
-        return reply
-    document = replace(reply.document, text=text.decode("utf-8"))
+def unpacked(said: Any, data: bytes, check: Callable[[Any, bytes], Found]) -> tuple[Reply, Found | None]:
+    """What `packed` packed: the reply, and by itself what was found, if anything was. `check` makes the record of its
+    JSON and of the data beside it: `document`, `places` or `picture`. Raises ValueError for what is no such reply."""
+    if not isinstance(said, list) or not said:
+        raise ValueError("no reply")
+    reply: Reply = _fitted(Reply, [None, *said[1:]])
+    if said[0] is not None:
+        return reply, check(said[0], data)
+    if not reply.what:
+        raise ValueError("neither a document nor a reason")
+    return reply, None
+
+
+def document(said: Any, text: bytes, media_type: str, limits: Limits) -> Document:
+    """A document of that type. Raises ValueError for other fields or types, blocks out of order or outside the text,
+    kinds that are not known, text that cannot be stored, and more of them than the limits allow."""
+    found: Document = _fitted(Document, said)
+    document = replace(found, text=text.decode("utf-8"))
     if document.media_type != media_type:
         raise ValueError(f"a document of type {document.media_type!r}")
     if not 0 < len(document.blocks) <= limits.max_blocks or len(document.text) > limits.max_chars:
@@ -101,7 +125,35 @@ def unpacked(said: Any, text: bytes, media_type: str, limits: Limits) -> Reply:
         if block.kind not in BLOCK_KINDS or not at <= block.start < block.end <= len(document.text):
             raise ValueError(f"a block {block.kind!r} from {block.start} to {block.end}, after one that ends at {at}")
         at = block.end
-    return replace(reply, document=document)
+    return document
+
+
+def places(said: Any, _: bytes) -> Places:
+    """Raises ValueError for places that are not on a page, pages out of order, or neither pages nor a doubt."""
+    found: Places = _fitted(Places, said)
+    if bool(found.pages) == bool(found.doubt) or len(found.doubt) > _MAX_DOUBT_CHARS:
+        raise ValueError("no places, or both places and a doubt")
+    numbers = [page.number for page in found.pages]
+    if len(numbers) > _MAX_PAGES or 0 in numbers or numbers != sorted(set(numbers)):
+        raise ValueError(f"boxes on the pages {numbers[:_MAX_PAGES]}")
+    boxes = [box for page in found.pages for box in page.boxes]
+    if len(boxes) > _MAX_BOXES or not all(page.boxes for page in found.pages):
+        raise ValueError(f"{len(boxes):,} boxes")
+    for box in boxes:
+        if not (0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1):
+            raise ValueError(f"the box {box}")
+    return found
+
+
+def picture(said: Any, png: bytes) -> Picture:
+    """Raises ValueError for what is no PNG of the size that is said, or a larger one than is drawn."""
+    found: Picture = _fitted(Picture, said)
+    begins = (*_PNG_BEGINS, found.width, found.height)
+    if len(png) < _PNG.size or _PNG.unpack_from(png) != begins or len(png) > MAX_PNG_BYTES:
+        raise ValueError(f"no picture of {found.width} times {found.height} pixels")
+    if not (0 < found.width <= _MAX_SIDE_PIXELS and 0 < found.height <= _MAX_SIDE_PIXELS and found.pages):
+        raise ValueError(f"a picture of {found.width} times {found.height} pixels, one of {found.pages} pages")
+    return replace(found, png=png)
 
 
 def max_text_bytes(limits: Limits) -> int:
@@ -125,6 +177,8 @@ def _fitted(hint: Any, value: Any) -> Any:
         if hint is int and not 0 <= value < 2**63:
             raise ValueError(f"the number {value}")
         return value
+    if hint is bytes and value is None:
+        return b""  # they come beside the JSON
     if isinstance(value, list) and isinstance(hint, type) and is_dataclass(hint):
         return _record(hint, value)
     origin = get_origin(hint)
