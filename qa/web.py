@@ -29,9 +29,10 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from qa import coverage
+from qa import coverage, pageview
 from qa.asking import FILTER_FIELDS, QUESTION_FIELDS, Question, from_fields, from_json, read_fields
-from qa.errors import IndexBusy, IndexMissing, IndexUnusable, ModelUnusable, QAError, UsageError
+from qa.errors import IndexBusy, IndexMissing, IndexUnusable, ModelUnusable, QAError, UnreadableFile, UsageError
+from qa.facsimiles import Facsimiles
 from qa.payload import (
     DEFAULT_LIMIT,
     MAX_OFFSET,
@@ -129,8 +130,10 @@ def assets() -> Path:
     raise QAError(f"The web pages that belong beside {room} are missing.", "Install the package again.")
 
 
-def create_app(engine: SupportsAsk, *, allowed_hosts: Collection[str] = ()) -> Flask:
-    """The web application over `engine`.
+def create_app(
+    engine: SupportsAsk, *, allowed_hosts: Collection[str] = (), facsimiles: Facsimiles | None = None
+) -> Flask:
+    """The web application over `engine`; pages of PDF files are drawn by `facsimiles`.
 
     A request must name in its Host header a loopback address, "localhost", or one of `allowed_hosts` (without ports),
     so that no page of another site can reach it by pointing its own name here. If an address that means "all
@@ -146,7 +149,7 @@ def create_app(engine: SupportsAsk, *, allowed_hosts: Collection[str] = ()) -> F
     _add_guards(app, allowed_hosts)
     _add_errors(app)
     _add_api(app, engine, folder)
-    _add_pages(app, engine, folder)
+    _add_pages(app, engine, folder, facsimiles or Facsimiles())
     return app
 
 
@@ -175,7 +178,9 @@ def serve(
     if not 0 <= port <= 65_535:
         raise UsageError(f"There is no port {port}.", "Choose one from 1 to 65535 with --port.")
     everywhere = _is_wildcard(host)
-    app = create_app(engine, allowed_hosts=[host, socket.gethostname()] if everywhere else [host])
+    facsimiles = Facsimiles()
+    hosts = [host, socket.gethostname()] if everywhere else [host]
+    app = create_app(engine, allowed_hosts=hosts, facsimiles=facsimiles)
     try:
         server = create_server(
             app,
@@ -206,6 +211,7 @@ def serve(
     finally:
         server.task_dispatcher.shutdown()
         server.close()
+        facsimiles.close()
 
 
 # ---------------------------------------------------------------------------------------------------------- guards
@@ -392,7 +398,7 @@ def _find(engine: SupportsAsk, document_id: str) -> tuple[Source, Document]:
 # ----------------------------------------------------------------------------------------------------------- pages
 
 
-def _add_pages(app: Flask, engine: SupportsAsk, folder: Path) -> None:
+def _add_pages(app: Flask, engine: SupportsAsk, folder: Path, facsimiles: Facsimiles) -> None:
     @app.get("/")
     def search() -> tuple[str, int]:
         try:
@@ -411,29 +417,41 @@ def _add_pages(app: Flask, engine: SupportsAsk, folder: Path) -> None:
 
     @app.get("/doc/<document_id>")
     def source_view(document_id: str) -> str:
-        fields = read_fields(request.query_string, {"cite", "v", "q", "from"})
+        fields = read_fields(request.query_string, {"cite", "v", "q", "from", "page"})
         source, document = _find(engine, document_id)
         mark, notice = _mark(document, source, fields)
         first = fields.get("from")
         if first is not None and not re.fullmatch("[0-9]{1,9}", first):
             raise UsageError("`from` is no whole number.", "Leave it out to see the cited place.")
+        if not re.fullmatch("[1-9][0-9]{0,6}", fields.get("page", "1")):
+            raise UsageError("`page` is no number of a page, from 1.", "Leave it out to see the cited place.")
         block = block_at(document, mark) if mark else None
-        shown = window(document, mark, None if first is None else int(first))
+        stale = engine.stale(document_id)
+        pages = None
+        if source.media_type == pageview.MEDIA_TYPE and first is None:
+            file = None if stale else engine.original(document_id)
+            try:
+                pages = pageview.view(facsimiles, source, document, file, mark, fields)
+            except pageview.NoSuchPage as error:
+                raise NotFound(str(error)) from error
+        shown = window(pages.beside if pages else document, mark, None if first is None else int(first))
+        later = pages.text if pages and shown.later is not None else ""
         question = fields.get("q", "")
         part = partial(_part_link, source, {name: value for name, value in fields.items() if name != "from"})
         return render_template(
             "source.html",
             source=source,
             document=document,
-            stale=engine.stale(document_id),
+            stale=stale,
             notice=notice,
             window=shown,
+            pages=pages,
             place=place_in_words(block.locator) if block else "",
-            original=original_link(source, block.locator.page if block else None),
+            original=original_link(source, block.locator.page if block and not stale else None),
             cited=view_link(source, mark.start, mark.end, question) if mark else "",
             back=query_link("/", question, DEFAULT_LIMIT, 0) if question else "/",
-            earlier=part(shown.earlier),
-            later=part(shown.later),
+            earlier="" if pages and pages.pages else part(shown.earlier),
+            later=later or part(shown.later),
             question=question,
         )
 
@@ -450,6 +468,27 @@ def _add_pages(app: Flask, engine: SupportsAsk, folder: Path) -> None:
             raise NotFound(_gone(source)) from error
         if engine.stale(document_id):
             response.headers["X-Document-Changed"] = "true"
+        return response
+
+    @app.get("/doc/<document_id>/page/<number>.png")
+    def page_picture(document_id: str, number: str) -> Response:
+        fields = read_fields(request.query_string, {"v"})
+        source, _ = _find(engine, document_id)
+        file = engine.original(document_id)
+        if not re.fullmatch("[1-9][0-9]{0,6}", number):
+            raise NotFound("Pages are counted from 1, as in page/1.png.")
+        if source.media_type != pageview.MEDIA_TYPE:
+            raise NotFound(f"Only pages of PDF files have pictures; {source.path!r} is none.")
+        if file is None or engine.stale(document_id) or not source.sha256.startswith(fields.get("v", "")):
+            raise NotFound(f"The file {source.path!r} is not the one that was indexed; its pages are not shown.")
+        try:
+            picture = facsimiles.picture(file, source.sha256, int(number))
+        except UnreadableFile as error:
+            said = f"Page {number} of {source.path!r} cannot be shown: the file {error.what}. {error.remedy}"
+            raise NotFound(said) from error
+        response = Response(picture.png, mimetype="image/png")
+        response.set_etag(f"{source.sha256}-{number}")
+        response.make_conditional(request)
         return response
 
     @app.get("/static/<name>")

@@ -77,9 +77,10 @@ ROOMS: dict[str, str] = {
     "report": "evaluation terminal",
     "payload": "errors records",
     "facsimiles": "errors formats reading records",
+    "pageview": "errors facsimiles records",
     "sourceview": "records",
     "asking": "errors payload records",
-    "web": "asking coverage errors payload records sourceview",
+    "web": "asking coverage errors facsimiles pageview payload records sourceview",
     "terminal": "coverage indexing records tracing",
     "cli": "database engine errors evaluation following indexing inspection library migration payload records "
     "report settings terminal tracing web",

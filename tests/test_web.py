@@ -758,7 +758,7 @@ def test_the_description_has_every_route_and_every_method_and_no_other(client: F
         for method in operations
     }
     served = {
-        (re.sub(r"<(?:document_id)>", "{id}", rule.rule).replace("<name>", "{name}"), method)
+        (re.sub("<([a-z]+)>", r"{\1}", rule.rule.replace("document_id", "id")), method)
         for rule in client.application.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
