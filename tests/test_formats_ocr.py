@@ -107,6 +107,8 @@ def test_what_waits_for_text_recognition_is_read_by_it_and_cited_as_such(
     shelf.write("notes.txt", "The lighthouse was repaired in May.")
     shelf.write("receipt.png", saved(sheet(*FERRY), "PNG"))
     shelf.index()
+    with shelf.engine() as engine:
+        assert engine.ask("Where is the ferry?").index.coverage.scanned_pages == 1
     told: list[str] = []
     read_by_ocr = Shelf(shelf.docs, settings(ocr=True))
     report = read_by_ocr.index(progress=lambda now: told.append(now.file))
@@ -121,6 +123,7 @@ def test_what_waits_for_text_recognition_is_read_by_it_and_cited_as_such(
     with shelf.engine() as engine:
         for words, label in ((QUAY, "minutes.pdf, p. 2, read by OCR"), (FERRY, "receipt.png, read by OCR")):
             answer = engine.ask(" ".join(words))
+            assert answer.index.coverage.scanned_pages == 0  # all are searched now
             assert answer.citations[0].text == " ".join(words)
             assert answer.citations[0].label == label
             told_as = json.loads(json.dumps(payload.answer_to_json(answer)))["citations"][0]["locator"]
