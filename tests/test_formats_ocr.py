@@ -184,7 +184,9 @@ def test_pages_beyond_the_limit_are_named_and_wait_for_nothing() -> None:
 
 
 @recognising
-@pytest.mark.parametrize("kind", pictures.TYPES)
+@pytest.mark.parametrize(
+    "kind", [pictures.PNG, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (pictures.JPEG, pictures.TIFF))]
+)
 def test_a_picture_that_is_none_or_far_too_large_costs_itself_alone(kind: str, limits: Limits, tmp_path: Path) -> None:
     ending = next(f.endings[0] for f in FORMATS if f.media_type == kind)
     names = ("none", "cut", "huge", "sound")
