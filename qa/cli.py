@@ -44,8 +44,8 @@ GONE = 141
 """What a shell reports of a program that SIGPIPE ended."""
 
 SETTINGS_HELP = """Settings may also be given in the environment (QA_INDEX, QA_MODEL, QA_CACHE, QA_THREADS,
-QA_MIN_CONFIDENCE, QA_RERANKER, QA_BUDGET_MS, QA_FETCH_MODEL) or in the file qa.toml (index = "...", and so on). An
-option goes before the environment, and that before the file."""
+QA_MIN_CONFIDENCE, QA_RERANKER, QA_BUDGET_MS, QA_OCR, QA_FETCH_MODEL) or in the file qa.toml (index = "...", and so on).
+An option goes before the environment, and that before the file."""
 
 Command = Callable[..., Any]
 
@@ -168,6 +168,11 @@ def _reranker_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+_ocr_option = click.option(
+    "--ocr", is_flag=True, default=None, help='Read scans and pictures by text recognition (pip install "qa[ocr]").'
+)
 
 
 def _filter(flags: dict[str, Any]) -> Filter:
@@ -320,6 +325,7 @@ def qa() -> None:
 @click.option("--threads", type=click.IntRange(0, 1024), help="Texts encoded side by side. [default: one a core]")
 @_wait
 @_rule_options
+@_ocr_option
 @_index_options
 def index_(paths: tuple[Path, ...], as_json: bool, wait_s: float, **flags: Any) -> None:
     """Index the files below each PATH, or bring all that is indexed up to date.
@@ -333,7 +339,7 @@ def index_(paths: tuple[Path, ...], as_json: bool, wait_s: float, **flags: Any) 
     """
     with _told():
         choice = _choice(flags)
-        settings = _settings(flags, "threads")
+        settings = _settings(flags, "threads", "ocr")
         report = _build(list(paths), settings, wait_s, choice)
         if as_json:
             _print_json(_report_json(report))
@@ -521,6 +527,7 @@ def why_not(document: str, question: tuple[str, ...], as_json: bool, **flags: An
 @click.option("--sentences", is_flag=True, help="Only the sentences, numbered.")
 @click.option("--passages", is_flag=True, help="Only the passages: sentences, tokens of context and text, context.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@_ocr_option
 @_index_options
 def inspect(file: Path, as_json: bool, **flags: Any) -> None:
     """Show how a FILE is read, without an index: what it is, what was left out and why, its blocks with their places,
@@ -533,7 +540,7 @@ def inspect(file: Path, as_json: bool, **flags: Any) -> None:
 
         sections = [name for name in terminal.SECTIONS if flags.pop(name)]
         try:
-            found = inspection.inspect(file, _settings(flags), announce=_announce)
+            found = inspection.inspect(file, _settings(flags, "ocr"), announce=_announce)
         except UnreadableFile as error:
             for line in terminal.problems([Problem(str(file), error.what, error.remedy)]):
                 _announce(line)

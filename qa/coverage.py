@@ -27,7 +27,7 @@ PATIENCE_S = 0.15
 a network could take for ever."""
 
 # What `formats` says of a PDF.
-_SCANNED = re.compile(r"([\d,]+) of [\d,]+ pages (?:is a scan or picture|are scans or pictures)\b")
+_SCANNED = re.compile(r"([\d,]+) of [\d,]+ pages (?:is a scan or picture|are scans or pictures); not searched\b")
 
 
 @dataclass(frozen=True, slots=True)

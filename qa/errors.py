@@ -3,6 +3,7 @@
     QAError
     |- UsageError        the caller asked for something that cannot be (a bad question, filter, option, folder)
     |- UnreadableFile    one file could not be read; the rest go on
+    |  `- UnsupportedFile   because it is of a type that is not read
     |- IndexMissing      there is no index here yet
     |- IndexUnusable     an index is there and cannot be used as it is (damaged, other format, other model)
     |- IndexBusy         another process is writing to this index
@@ -29,6 +30,10 @@ class UsageError(QAError):
 
 class UnreadableFile(QAError):
     """One file could not be read. `what` names the reason without the path, for lists of files."""
+
+
+class UnsupportedFile(UnreadableFile):
+    """One file is of a type that is not read, or not as things are set."""
 
 
 class IndexMissing(QAError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qa import formats
-from qa.errors import UsageError
+from qa.errors import UnreadableFile, UnsupportedFile, UsageError
 from qa.records import LeftOut, Problem, Rules
 from qa.rules import IGNORE_FILES, MAX_IGNORE_BYTES, Sieve
 
@@ -139,15 +139,17 @@ def stat_of(path: Path) -> os.stat_result:
         return path.lstat()
 
 
-def problem(path: str, reason: str, remedy: str) -> Problem:
-    kind = "unreadable" if Path(path).suffix.lower() in formats.supported() else "unsupported"
-    return Problem(_printable(path), _printable(reason), remedy, kind)
+def problem(path: str, error: UnreadableFile) -> Problem:
+    """Why the file at `path` was not read."""
+    is_supported = Path(path).suffix.lower() in formats.supported() and not isinstance(error, UnsupportedFile)
+    kind = "unreadable" if is_supported else "unsupported"
+    return Problem(_printable(path), _printable(error.what), error.remedy, kind)
 
 
 def _add(found: Listing, entry: os.DirEntry[str], path: str, root: Path) -> None:
     """A file to those found, or what is wrong with it to the problems."""
     if _printable(path) != path:
-        found.problems.append(problem(path, "has a name that is not valid UTF-8", "Rename it."))
+        found.problems.append(problem(path, UnreadableFile("has a name that is not valid UTF-8", "Rename it.")))
     elif _leads_out(entry, root):
         reason = "is a link out of the folder, which is not followed"
         found.problems.append(Problem(path, reason, "Index its target.", "unsupported"))

@@ -105,11 +105,12 @@ class Indexer:
         announce: Announce = lambda _: None,
         limits: formats.Limits = formats.Limits(),
     ) -> None:
-        """`command` is what another process is told that this one does."""
+        """`command` is what another process is told that this one does. Raises UsageError when text recognition is
+        asked for and not installed."""
         self._settings = settings
         self._command = command
         self._announce = announce
-        self._limits = limits
+        self._limits = formats.with_ocr(limits) if settings.ocr else limits
         self._encoder: Encoder | None = None
 
     def bring(
@@ -136,11 +137,16 @@ class Indexer:
         except IndexMissing:
             if not roots:
                 raise
-        with lock.writer(self._settings.index, self._command, wait_s), Readers(self._limits) as readers:
+        pages = _Pages(progress)
+        with (
+            lock.writer(self._settings.index, self._command, wait_s),
+            Readers(self._limits, pages.recognised) as readers,
+        ):
             # The readers first, for they take as long to be there as the encoder.
             encoder = self._prepared()
             with self._library(encoder) as library:
-                return _Run(library, encoder, readers, progress, leave).bring(roots, choice)
+                run = _Run(library, encoder, readers, pages.progress, leave, with_ocr=self._settings.ocr)
+                return run.bring(roots, choice)
 
     def drop(self, path: Path, *, wait_s: float = 0.0) -> int:
         """Take a folder out of the index, with all documents of it; how many those were. It is named by its path,
@@ -207,6 +213,22 @@ class _Found:
         return now is not None and (now.device, now.inode) == (then.device, then.inode)
 
 
+class _Pages:
+    """Tells of pages that are recognised in between what else there is to tell."""
+
+    def __init__(self, progress: Callable[[Progress], None]) -> None:
+        self._progress = progress
+        self._last: Progress | None = None
+
+    def progress(self, now: Progress) -> None:
+        self._last = now
+        self._progress(now)
+
+    def recognised(self, name: str, page: int, count: int) -> None:
+        if self._last is not None:
+            self._progress(replace(self._last, file=f"{name}, page {page:,} of {count:,}"))
+
+
 class _Run:
     """One run of indexing over an open library."""
 
@@ -217,8 +239,11 @@ class _Run:
         readers: Readers,
         progress: Callable[[Progress], None],
         leave: Collection[Path],
+        *,
+        with_ocr: bool,
     ) -> None:
         self._leave = leave
+        self._with_ocr = with_ocr
         self._library = library
         self._encoder = encoder
         self._readers = readers
@@ -324,7 +349,7 @@ class _Run:
             found.unsettled += 1
             return
         found.unread.add(path)
-        found.look.listing.problems.append(folders.problem(path, error.what, error.remedy))
+        found.look.listing.problems.append(folders.problem(path, error))
 
     def _finish(self, batch: list[_Draft], looked: Sequence[_Found]) -> None:
         """Store what is left and take out what is gone, in one commit. Only now, because a file that was moved, even to
@@ -359,16 +384,19 @@ class _Run:
                 library.notes.set_stamps(new)
 
     def _due(self, found: _Found) -> Iterator[tuple[str, Path, str]]:
-        """The files of a root that may have changed, as `Readers.read` takes them."""
+        """The files of a root that may have changed, or of which more can be read now, as `Readers.read` takes them."""
         apart = found.look.drift
         root = found.look.root.path
         left = {path for path in apart.failed if self._leave and below(root, path) in self._leave}
         found.look.listing.problems.extend(found.look.problems[path] for path in left)
         due = {*apart.new, *apart.failed, *apart.changed, *apart.doubtful} - left
+        partly = self._library.read_in_part(found.look.root) if self._with_ocr else {}
         for path, stat in found.look.listing.files.items():
             self._tell(path)
             old = found.look.known.get(path)
-            if path in due:
+            if any(map(formats.is_waiting, partly.get(path, ()))):
+                yield path, below(found.look.root.path, path), ""
+            elif path in due:
                 yield path, below(found.look.root.path, path), old.sha256 if old else ""
             else:
                 self._tally.unchanged += 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from qa import answers, models, passages, sentences
 from qa.encoder import Encoder
 from qa.errors import UnreadableFile
-from qa.formats import Limits
+from qa.formats import Limits, with_ocr
 from qa.reading import Readers
 from qa.records import Document, Inspection, Passage, Source, Span
 from qa.settings import Settings
@@ -24,7 +24,7 @@ def inspect(
 ) -> Inspection:
     """Read the file at `path` as indexing reads it. Raises UnreadableFile when indexing would not take it, and
     ModelUnusable."""
-    with Readers(limits) as readers:
+    with Readers(with_ocr(limits) if settings.ocr else limits) as readers:
         ((_, found),) = readers.read([("", path, "")])
     if isinstance(found, UnreadableFile):
         raise found

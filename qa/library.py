@@ -337,6 +337,11 @@ class Library:
                 raise self._database.damaged("the list of files that were not read is not what was stored")
         return [Problem(*row) for row in rows]
 
+    def read_in_part(self, root: Root) -> dict[str, tuple[str, ...]]:
+        """The problems of each document below one root that has some, by path below it."""
+        query = "SELECT path, problems FROM documents WHERE root = ? AND problems != '[]'"
+        return {path: tuple(json.loads(problems)) for path, problems in self._database.rows(query, (str, str), root.id)}
+
     def problems(self) -> tuple[Problem, ...]:
         """Files that were not read, and documents that were read in part, by path."""
         shown = self._paths()

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -67,13 +68,17 @@ class Reading:
 
 Outcome = Reading | UnreadableFile
 
+OnPage = Callable[[str, int, int], None]
+"""Told, from a thread of its own, the name of a file, the page of it that is being recognised, and how many it has."""
+
 
 class Readers:
     """Processes that read files: one is started with the block, so that it is there when the first file is, others when
     they are needed; all end with it."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:
+    def __init__(self, limits: Limits = Limits(), on_page: OnPage = lambda *_: None) -> None:
         self._limits = limits
+        self._on_page = on_page
         self._threads = ThreadPoolExecutor(min(MAX_PROCESSES, os.cpu_count() or 1), "reading")
         self._idle: LifoQueue[Child] = LifoQueue()  # the one that has its libraries loaded comes first
         self._children: set[Child] = set()
@@ -107,7 +112,7 @@ class Readers:
         late: list[tuple[str, Future[Outcome]]] = []
         while True:
             for name, path, known in islice(left, AHEAD - len(pending)):
-                pending.append((name, self._threads.submit(self._outcome, path, known)))
+                pending.append((name, self._threads.submit(self._outcome, name, path, known)))
             if pending:
                 name, future = pending.popleft()
                 if wait([future], PATIENCE_SECONDS).done:
@@ -122,21 +127,21 @@ class Readers:
                 late.remove((name, future))
                 yield name, future.result()
 
-    def _outcome(self, path: Path, known: str) -> Outcome:
+    def _outcome(self, name: str, path: Path, known: str) -> Outcome:
         try:
-            media_type = formats.media_type(path)
+            media_type = formats.media_type(path, self._limits)
             data = formats.load(path, self._limits)
             sha256 = hashlib.sha256(data).hexdigest()
-            document = None if sha256 == known else self._document(data, media_type)
+            document = None if sha256 == known else self._document(name, data, media_type)
         except UnreadableFile as error:
             return error
         return Reading(media_type, sha256, len(data), document)
 
-    def _document(self, data: bytes, media_type: str) -> Document:
+    def _document(self, name: str, data: bytes, media_type: str) -> Document:
         while True:
             reader = self._take()
             try:
-                return reader.read(data, media_type)
+                return reader.read(data, media_type, partial(self._on_page, name))
             except UnreadableFile:
                 if not reader.is_worn:
                     raise
@@ -181,6 +186,7 @@ class Child:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._is_late = False
+        self._seconds = 0.0
         self._reads = 0
         self.is_ready = False
         self.is_usable = True
@@ -227,13 +233,13 @@ class Child:
             )
         self.is_ready = True
 
-    def read(self, data: bytes, media_type: str) -> Document:
+    def read(self, data: bytes, media_type: str, on_page: Callable[[int, int], None]) -> Document:
         """The document that `data` holds. Raises UnreadableFile when there is none, or when it costs too much."""
 
         def check(said: Any, text: bytes) -> Document:
             return wire.document(said, text, media_type, self._limits)
 
-        return self._ask("parse", (media_type,), data, check, wire.max_text_bytes(self._limits))
+        return self._ask("parse", (media_type,), data, check, wire.max_text_bytes(self._limits), on_page)
 
     def places(self, data: bytes, span: Span, text_sha256: str) -> Places:
         """Where a span of the text of a PDF, which has that hash, stands. Raises UnreadableFile as `read` does."""
@@ -244,7 +250,13 @@ class Child:
         return self._ask("picture", (number,), data, wire.picture, wire.MAX_PNG_BYTES)
 
     def _ask(
-        self, job: str, asked: tuple[Any, ...], data: bytes, check: Callable[[Any, bytes], Found], max_bytes: int
+        self,
+        job: str,
+        asked: tuple[Any, ...],
+        data: bytes,
+        check: Callable[[Any, bytes], Found],
+        max_bytes: int,
+        on_page: Callable[[int, int], None] = lambda *_: None,
     ) -> Found:
         self._reads += 1
         self.is_usable = False
@@ -252,6 +264,12 @@ class Child:
             with self._deadline(self._limits.max_seconds):
                 wire.send(self._requests, (job, *asked), data)
                 said, beside = wire.receive(self._answers, max_bytes)
+            for _ in range(self._limits.max_ocr_pages):
+                if (page := wire.page_of(said)) is None:
+                    break
+                on_page(*page)
+                with self._deadline(self._limits.max_seconds + self._limits.max_page_seconds):
+                    said, beside = wire.receive(self._answers, max_bytes)
             reply, found = wire.unpacked(said, beside, check)
         except (EOFError, OSError):
             with suppress(subprocess.TimeoutExpired):  # it says how it ended when it is gone
@@ -270,7 +288,7 @@ class Child:
     def _loss(self) -> UnreadableFile:
         """What to say of a file whose reader is gone."""
         if self._is_late or self._process.returncode == -signal.SIGXCPU:
-            return UnreadableFile(f"took longer than {self._limits.max_seconds:g} s to read", _REMEDY)
+            return UnreadableFile(f"took longer than {self._seconds:g} s to read", _REMEDY)
         self.is_worn = self._reads > 1
         return UnreadableFile(f"made the program that reads it fail ({self._ending()})", _REMEDY)
 
@@ -283,6 +301,7 @@ class Child:
 
     @contextmanager
     def _deadline(self, seconds: float) -> Iterator[None]:
+        self._seconds = seconds
         timer = Timer(seconds, self._overrun)
         timer.daemon = True
         timer.start()

@@ -41,7 +41,7 @@ class Locator:
     kind: str = ""
 
 
-PLACE_KINDS = ("slide", "cells", "row", "record", "time", "message", "chapter", "cell", "lines")
+PLACE_KINDS = ("slide", "cells", "row", "record", "time", "message", "chapter", "cell", "lines", "scan")
 
 
 @dataclass(frozen=True, slots=True)

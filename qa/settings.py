@@ -22,7 +22,8 @@ class Settings:
     exported models are kept. `threads`: texts encoded side by side, 0 for one a core. `min_confidence`: an answer
     below it is "the documents do not say". `fetch_model`: whether a model that is not on this machine may be
     downloaded. `reranker`: name or path of a cross-encoder that puts the best passages in order, empty for none;
-    `budget_ms`: for how many milliseconds a question it may read."""
+    `budget_ms`: for how many milliseconds a question it may read. `ocr`: whether scans and pictures are read by text
+    recognition."""
 
     index: Path = Path("index")
     model: str = "all-MiniLM-L6-v2"
@@ -32,6 +33,7 @@ class Settings:
     fetch_model: bool = False
     reranker: str = ""
     budget_ms: int = 200
+    ocr: bool = False
 
     @property
     def model_cache(self) -> Path:
@@ -89,7 +91,7 @@ def _fitted(name: str, value: Any, origin: str) -> Any:
             return int(value)
         if name == "min_confidence" and 0 <= float(value) <= 1:
             return float(value)
-        if name == "fetch_model":
+        if name in ("fetch_model", "ocr"):
             return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
         if name == "budget_ms" and 0 <= int(value) == float(value) <= MAX_BUDGET_MS:
             return int(value)

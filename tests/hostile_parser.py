@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qa.errors import UnreadableFile
-from qa.formats import Limits
+from qa.formats import Limits, ocr
 from qa.records import Block, Document, Locator, Picture
 
 _LEFT_BEHIND: list[bytearray] = []
@@ -79,6 +79,15 @@ def _nonsense(_: str) -> None:
     time.sleep(60)
 
 
+def _pages(argument: str) -> str:
+    """That so many pages are recognised, each in so many seconds."""
+    count, seconds = argument.split()
+    for number in range(1, int(count) + 1):
+        ocr.tell(number, int(count))
+        time.sleep(float(seconds))
+    return "done"
+
+
 def _prints(_: str) -> str:
     for _ in range(2_000):
         print("x" * 1_000)
@@ -130,6 +139,7 @@ _COMMANDS: dict[str, Callable[[str], object]] = {
     "gigabytes": _gigabytes,
     "nested": _nested,
     "nonsense": _nonsense,
+    "pages": _pages,
     "prints": _prints,
     "lie": LIES.__getitem__,
     "segfault": lambda _: ctypes.string_at(0),

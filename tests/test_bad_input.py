@@ -194,12 +194,12 @@ def test_names_that_are_not_utf8_are_named_in_escapes_and_nothing_is_lost(shelf:
     shelf.write(NOT_UTF8, "Words.")
     folder = os.fsdecode(b"d\xff")
     shelf.write(f"{folder}/inner.txt", "Words.")
-    shelf.write(f"{folder}/picture.png", "x")
+    shelf.write(f"{folder}/film.mp4", "x")
     report = shelf.index()
     assert {problem.path: problem.kind for problem in report.problems} == {
         "caf\\xe9 men\\xfc.txt": "unreadable",
         "d\\xff/inner.txt": "unreadable",
-        "d\\xff/picture.png": "unsupported",
+        "d\\xff/film.mp4": "unsupported",
     }
     assert all("UTF-8" in problem.reason for problem in report.problems)
     assert found(shelf) == {"good.md"}
@@ -326,7 +326,7 @@ def test_a_folder_with_nothing_to_read_makes_an_index_that_answers_nothing(shelf
 
 
 def test_a_single_file_that_cannot_be_read_is_named(shelf: Shelf) -> None:
-    for name, reason in (("empty.txt", "is empty"), ("picture.png", "not supported"), (".hidden", "not supported")):
+    for name, reason in (("empty.txt", "is empty"), ("film.mp4", "not supported"), (".hidden", "not supported")):
         path = shelf.write(name, UNSUPPORTED["picture.PNG"] if reason == "not supported" else b"")
         assert reason in reasons(shelf.index(path).problems)[name]
 

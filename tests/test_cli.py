@@ -574,13 +574,13 @@ def test_an_interruption_of_indexing_ends_with_130_and_keeps_what_was_finished(v
 
 
 def test_the_default_index_is_built_from_corpus_and_that_is_said_on_stderr(variables: Shelf, here: Path) -> None:
-    write(here, {"corpus/ferry.md": f"# Ferries\n\n{SAILS}\n", "corpus/scan.png": ""})
+    write(here, {"corpus/ferry.md": f"# Ferries\n\n{SAILS}\n", "corpus/film.mp4": ""})
     first = run(["ask", "--min-confidence", 0, FERRY], variables, cwd=here)
     assert first.returncode == 0
     assert first.stdout == f"ferry.md:line 3:{SAILS}\n"
     said = first.stderr.splitlines()
     assert said[0] == "No index yet: building one in index/ from the sample documents in corpus/ ..."
-    assert said[1].startswith("scan.png: is a .png file, which is not supported.")
+    assert said[1].startswith("film.mp4: is a .mp4 file, which is not supported.")
     assert len(said) == 2
     second = invoke("ask", variables, "--min-confidence", 0, FERRY)
     assert (second.stdout, second.stderr) == (first.stdout, "")

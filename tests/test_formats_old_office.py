@@ -34,7 +34,7 @@ def _properties(values: dict[int, Any], header: int) -> dict[str, bytes]:
     return {"__properties_version1.0": table, **streams}
 
 
-def _message(**more: Any) -> bytes:
+def outlook_message(**more: Any) -> bytes:
     values = {
         0x001A: "IPM.Note",
         0x0037: "Crane",
@@ -51,7 +51,7 @@ def _message(**more: Any) -> bytes:
 
 
 def test_a_message_of_outlook_is_cited_like_any_mail() -> None:
-    document = read(_message(), outlook.MEDIA_TYPE)
+    document = read(outlook_message(), outlook.MEDIA_TYPE)
     assert document.title == "Crane"
     assert blocks(document)[:4] == [
         ("title", "Crane"),
@@ -65,12 +65,12 @@ def test_a_message_of_outlook_is_cited_like_any_mail() -> None:
 
 
 def test_a_message_kept_as_rich_text_only_says_so() -> None:
-    document = read(_message(values={0x1000: "", 0x1009: b"\x10\0\0\0LZFu"}), outlook.MEDIA_TYPE)
+    document = read(outlook_message(values={0x1000: "", 0x1009: b"\x10\0\0\0LZFu"}), outlook.MEDIA_TYPE)
     assert document.problems[0] == "The text of the message is kept as Rich Text only; it was not read."
 
 
 def test_a_damaged_message_is_read_or_refused() -> None:
-    assert_outlives_mutants(_message(), outlook.MEDIA_TYPE)
+    assert_outlives_mutants(outlook_message(), outlook.MEDIA_TYPE)
 
 
 # --- Word -----------------------------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def _page(runs: list[tuple[int, int, bytes]], step: int) -> bytes:
     return bytes(page)
 
 
-def _document(flags: int = 0x0200, version: int = 0x00C1) -> bytes:
+def word_document(flags: int = 0x0200, version: int = 0x00C1) -> bytes:
     """The report in two pieces, one of a byte and one of two bytes to a character, with its note behind it."""
     body = "".join(text for text, _, _ in _REPORT)
     cut = body.index("П")
@@ -160,7 +160,7 @@ def _document(flags: int = 0x0200, version: int = 0x00C1) -> bytes:
 
 
 def test_a_word_file_keeps_headings_tables_lists_and_notes() -> None:
-    document = read(_document(), olddoc.MEDIA_TYPE)
+    document = read(word_document(), olddoc.MEDIA_TYPE)
     assert blocks(document) == [
         ("heading", "Works"),
         ("paragraph", "The quay is 240 metres long.\nMostly."),
@@ -177,8 +177,8 @@ def test_a_word_file_keeps_headings_tables_lists_and_notes() -> None:
 
 def test_a_word_file_that_cannot_be_read_is_named_with_the_reason() -> None:
     for data, reason in [
-        (_document(flags=0x0300), "protected by a password"),
-        (_document(version=0x0065), "before 1997"),
+        (word_document(flags=0x0300), "protected by a password"),
+        (word_document(version=0x0065), "before 1997"),
         (compound({"Other": b"x" * 5_000}), "is not a Word file"),
     ]:
         with pytest.raises(UnreadableFile, match=reason):
@@ -186,7 +186,7 @@ def test_a_word_file_that_cannot_be_read_is_named_with_the_reason() -> None:
 
 
 def test_a_damaged_word_file_is_read_or_refused() -> None:
-    assert_outlives_mutants(_document(), olddoc.MEDIA_TYPE)
+    assert_outlives_mutants(word_document(), olddoc.MEDIA_TYPE)
 
 
 def test_files_named_doc_that_are_something_else_are_read_as_what_they_are(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def _slide(*shapes: bytes, hidden: bool = False, notes: int = 0) -> bytes:
     return _held(0x03EE, atom, info, _held(0x040C, *shapes))
 
 
-def _deck() -> bytes:
+def deck() -> bytes:
     """Three slides, the second hidden, listed in another order than they lie in the file."""
     cells = [("Item", 0, 0), ("Cost", 5, 0), ("Dredging", 0, 5), ("412", 5, 5)]
     table = _held(0xF003, *(_box(4, text, left, top) for text, left, top in cells))
@@ -261,7 +261,7 @@ def _deck() -> bytes:
 
 
 def test_every_sentence_of_an_old_deck_is_cited_at_its_slide() -> None:
-    document = read(_deck(), oldslides.MEDIA_TYPE)
+    document = read(deck(), oldslides.MEDIA_TYPE)
     assert document.title == "Costs"
     assert blocks(document) == [
         ("heading", "Costs"),
@@ -285,4 +285,4 @@ def test_a_deck_that_is_none_is_named() -> None:
 
 
 def test_a_damaged_deck_is_read_or_refused() -> None:
-    assert_outlives_mutants(_deck(), oldslides.MEDIA_TYPE)
+    assert_outlives_mutants(deck(), oldslides.MEDIA_TYPE)

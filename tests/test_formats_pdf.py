@@ -16,7 +16,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import ListFlowable, PageBreak, Paragraph, SimpleDocTemplate, Table
 
 from qa.errors import UnreadableFile
-from qa.formats import Limits, parse
+from qa.formats import Limits, ocr, parse
 
 _STYLES = getSampleStyleSheet()
 _BODY = _STYLES["BodyText"]
@@ -210,9 +210,7 @@ def test_pages_without_text_are_counted_and_named() -> None:
             canvas.showPage()
 
     document = read(_drawn(draw), PDF)
-    assert document.problems == (
-        "2 of 5 pages are scans or pictures; not searched: pages 2, 4. Text recognition (OCR) makes them searchable.",
-    )
+    assert document.problems == (f"2 of 5 pages are scans or pictures; not searched: pages 2, 4. {ocr.REMEDY}",)
 
 
 def test_a_pdf_without_any_text_names_the_remedy() -> None:

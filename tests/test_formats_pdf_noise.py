@@ -13,7 +13,7 @@ from reportlab.lib.utils import simpleSplit
 from reportlab.pdfgen.canvas import Canvas
 
 from qa.errors import UnreadableFile
-from qa.formats import Limits, parse
+from qa.formats import Limits, ocr, parse
 
 WIDTH, HEIGHT = A4
 SEEN = "A sentence that all can see."
@@ -285,8 +285,7 @@ def test_scans_are_counted_and_those_in_a_row_named_as_one() -> None:
             canvas.showPage()
 
     assert read(drawn(draw), PDF).problems == (
-        "7 of 12 pages are scans or pictures; not searched: pages 3, 5-9, 11. "
-        "Text recognition (OCR) makes them searchable.",
+        f"7 of 12 pages are scans or pictures; not searched: pages 3, 5-9, 11. {ocr.REMEDY}",
     )
 
 

@@ -122,6 +122,8 @@ LIBRARIES: dict[str, str] = {
     "platformdirs": "settings",
     "threadpoolctl": "engine",
     "pypdfium2": "formats",
+    "rapidocr": "formats",
+    "PIL": "formats",
     "mammoth": "formats",
     "lxml": "formats",
     "pptx": "formats",

@@ -109,6 +109,25 @@ def test_the_rest_of_a_folder_is_indexed_and_each_costly_file_is_named_with_a_re
 
 
 @pytest.mark.usefixtures("hostile")
+def test_every_page_that_is_recognised_is_told_and_given_its_own_time(folder: Path) -> None:
+    told_of: list[tuple[str, int, int]] = []
+    limits = Limits(max_seconds=1, max_page_seconds=0.2, max_ocr_pages=4)
+    commands = ("pages 4 0.5", "pages 2 30", "pages 9 0", "text after")
+    with Readers(limits, lambda *page: told_of.append(page)) as readers:
+        found = {name: told(outcome) for name, outcome in readers.read(written(folder, *commands))}
+    assert found["pages 4 0.5"] == "pages done"  # two seconds in all, each page within its time
+    assert "took longer than 1.2 s" in found["pages 2 30"]
+    assert "no document" in found["pages 9 0"]
+    assert found["text after"] == "text after"
+    assert [page for page in told_of if page[0] == "pages 4 0.5"] == [("pages 4 0.5", n, 4) for n in range(1, 5)]
+
+
+@pytest.mark.usefixtures("hostile")
+def test_a_parser_that_recognises_pages_nobody_asked_for_is_not_believed(folder: Path) -> None:
+    assert "no document" in read(folder, "pages 1 0")["pages 1 0"]
+
+
+@pytest.mark.usefixtures("hostile")
 def test_what_a_parser_prints_goes_nowhere(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert read(folder, "prints", "text after") == {"prints": "prints done", "text after": "text after"}
     assert capfd.readouterr() == ("", "")

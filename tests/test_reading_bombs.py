@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import struct
 import threading
@@ -15,11 +14,9 @@ from pathlib import Path
 
 import pytest
 from docx import Document as DocxDocument
-from formats_laws import assert_lawful
 from shelf import Shelf, story
 
 from qa.errors import UnreadableFile
-from qa.formats import supported
 from qa.reading import Readers
 from qa.settings import Settings
 
@@ -269,58 +266,3 @@ def test_a_pdf_of_ten_thousand_pages_is_read_in_time(tmp_path: Path) -> None:
     assert not isinstance(found, UnreadableFile)
     assert found.document is not None
     assert found.document.blocks[-1].locator.page == 10_000
-
-
-def mutant(data: bytes, chance: random.Random) -> bytes:
-    """The bytes of a file as a broken disk, a broken line or somebody with a bad idea leaves them."""
-    changed, place = bytearray(data), chance.randrange(len(data))
-    how = chance.choice(["cut", "flip", "scatter", "blank", "repeat", "begin"])
-    if how == "cut":
-        del changed[place:]
-    elif how == "flip":
-        changed[place] ^= 1 << chance.randrange(8)
-    elif how == "scatter":
-        for _ in range(chance.randrange(1, 200)):
-            changed[chance.randrange(len(data))] = chance.randrange(256)
-    elif how == "blank":
-        changed[place : place + 500] = bytes(len(changed[place : place + 500]))
-    elif how == "repeat":
-        changed[place:place] = changed[place : place + 1_000] * chance.randrange(1, 50)
-    else:
-        changed[:8] = chance.choice([b"PK\x03\x04\0\0\0\0", b"%PDF-1.7", bytes.fromhex("d0cf11e0a1b11ae1")])
-    return bytes(changed)
-
-
-def assert_mutants_cost_nothing(folder: Path, sample: Path, count: int) -> None:
-    chance = random.Random(sample.name)
-    files = []
-    for number in range(count):
-        ending = chance.choice([sample.suffix] * 5 + list(supported()))
-        path = folder / f"{number}{ending}"
-        path.write_bytes(mutant(sample.read_bytes(), chance))
-        files.append((path.name, path, ""))
-    with Readers() as readers:
-        for name, found in readers.read(files):
-            if isinstance(found, UnreadableFile):
-                costly = ("program that reads it", "took longer", "memory", "is no document")
-                assert not any(reason in found.what for reason in costly), (name, found)
-            else:
-                assert found.document is not None
-                assert_lawful(found.document)
-    assert len(list(folder.iterdir())) == count
-
-
-SAMPLES = sorted(path for path in (Path(__file__).parent.parent / "corpus").rglob("*") if path.is_file())
-
-
-def test_mutants_of_a_document_of_each_type_are_read_or_named(tmp_path: Path) -> None:
-    for sample in {path.suffix: path for path in SAMPLES}.values():
-        folder = tmp_path / sample.suffix
-        folder.mkdir()
-        assert_mutants_cost_nothing(folder, sample, 10)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
-def test_many_mutants_of_a_document_are_read_or_named(tmp_path: Path, sample: Path) -> None:
-    assert_mutants_cost_nothing(tmp_path, sample, 200)

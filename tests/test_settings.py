@@ -24,6 +24,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "fetch_model": st.booleans(),
     "reranker": PATHS.filter(str.strip).map(str.strip),
     "budget_ms": st.integers(0, 600_000),
+    "ocr": st.booleans(),
 }
 """For each setting, values that fit it as TOML and Python write them."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
 
-from qa.errors import UnreadableFile
+from qa.errors import UnreadableFile, UnsupportedFile
 from qa.formats import (
     asciidoc,
     code,
@@ -26,6 +26,7 @@ from qa.formats import (
     mail,
     markdown,
     notebook,
+    ocr,
     olddoc,
     oldslides,
     opendocument,
@@ -33,6 +34,7 @@ from qa.formats import (
     pdf,
     pdf_pictures,
     pdf_places,
+    pictures,
     rst,
     rtf,
     separated,
@@ -45,6 +47,7 @@ from qa.formats import (
 )
 from qa.formats.composing import check_size, out_of_memory, without_surrogates
 from qa.formats.limits import Limits
+from qa.formats.ocr import is_waiting, with_ocr
 from qa.records import Document, Picture, Places
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "READERS",
     "Format",
     "Limits",
+    "is_waiting",
     "load",
     "media_type",
     "parse",
@@ -60,6 +64,7 @@ __all__ = [
     "places",
     "supported",
     "type_of",
+    "with_ocr",
 ]
 
 Reader = Callable[[bytes, Limits], Document]
@@ -113,6 +118,9 @@ FORMATS = (
     Format("source code", code.MEDIA_TYPE, code.ENDINGS, code.read),
     Format("JSON", values.JSON, (".json",), values.read),
     Format("JSON", values.LINES, (".jsonl", ".ndjson"), values.read_lines),
+    Format("PNG", pictures.PNG, (".png",), pictures.read_as(pictures.PNG), b"\x89PNG\r\n"),
+    Format("JPEG", pictures.JPEG, (".jpg", ".jpeg"), pictures.read_as(pictures.JPEG), b"\xff\xd8\xff"),
+    Format("TIFF", pictures.TIFF, (".tif", ".tiff"), pictures.read_as(pictures.TIFF)),
 )
 
 READERS: Mapping[str, Reader] = MappingProxyType({f.media_type: f.read for f in FORMATS})
@@ -130,20 +138,21 @@ def supported() -> tuple[str, ...]:
     return tuple(sorted(_BY_ENDING))
 
 
-def media_type(path: Path) -> str:
+def media_type(path: Path, limits: Limits = Limits()) -> str:
     """What kind of file `path` is, by its ending, held against its first bytes. The file is only opened when its
-    ending is known. Raises UnreadableFile when the ending is not supported or belies the content, or as `load` does.
+    ending is known. Raises UnsupportedFile when the ending is not supported, UnreadableFile when it belies the content,
+    or as `load` does.
     """
     ending = path.suffix.lower()
-    _known(ending)
-    return type_of(path.name, _read_regular(path, _HEAD_BYTES))
+    _known(ending, limits)
+    return type_of(path.name, _read_regular(path, _HEAD_BYTES), limits)
 
 
-def type_of(name: str, data: bytes) -> str:
-    """What kind of file it is that is called `name` and begins with (or is) `data`. Raises UnreadableFile when the
-    ending is not supported or belies the content."""
+def type_of(name: str, data: bytes, limits: Limits = Limits()) -> str:
+    """What kind of file it is that is called `name` and begins with (or is) `data`. Raises UnsupportedFile when the
+    ending is not supported, UnreadableFile when it belies the content."""
     ending = PurePath(name).suffix.lower()
-    found, head = _known(ending), data[:_HEAD_BYTES]
+    found, head = _known(ending, limits), data[:_HEAD_BYTES]
     if head.startswith(_RICH_TEXT):
         return rtf.MEDIA_TYPE  # as Word writes it under the name of .doc
     if found.signature and found.signature not in head:
@@ -163,13 +172,16 @@ def type_of(name: str, data: bytes) -> str:
     return found.media_type
 
 
-def _known(ending: str) -> Format:
-    """The format of files with this ending. Raises UnreadableFile when none is supported."""
+def _known(ending: str, limits: Limits) -> Format:
+    """The format of files with this ending. Raises UnsupportedFile when none is supported."""
     if ending in _BY_ENDING:
-        return _BY_ENDING[ending]
+        found = _BY_ENDING[ending]
+        if found.media_type in pictures.TYPES and not limits.max_ocr_pages:
+            raise UnsupportedFile("is a picture; not searched", ocr.REMEDY)
+        return found
     shown = ending if ending.isprintable() and len(ending) <= 12 else "strangely named"
     kind = f"is a {shown} file, which is" if ending else "has no file ending, so its type is"
-    raise UnreadableFile(f"{kind} not supported", f"Supported are {', '.join(supported())}.")
+    raise UnsupportedFile(f"{kind} not supported", f"Supported are {', '.join(supported())}.")
 
 
 def load(path: Path, limits: Limits) -> bytes:

@@ -144,7 +144,8 @@ class _Source:
             kind = kinds[-1] if kinds[-1] != "item" or match["gap"] is None else "paragraph"
             name = match["environment"] or ""
             if match["edge"] == "begin":
-                until = self._environment_end(name, at, stop)
+                whole = name in (*_VERBATIM, *_FORMULAS, *_TABLES, *_LEFT_OUT)
+                until = self._environment_end(name, at, stop) if whole else at
                 if name in _VERBATIM:
                     yield _Block("code", _inside(self._raw[at:until]), at)
                 elif name in _FORMULAS:
@@ -155,7 +156,7 @@ class _Source:
                     yield _Block("heading", "Abstract", match.start(), 3)
                 elif name == "thebibliography":
                     yield _Block("heading", "References", match.start(), 3)
-                if name in (*_VERBATIM, *_FORMULAS, *_TABLES, *_LEFT_OUT):
+                if whole:
                     at = min(stop, until + len(f"\\end{{{name}}}"))
                 else:
                     at = self._past_options(at, name)

@@ -112,7 +112,8 @@ class _Writing:
                 raise UnreadableFile(f"is one of more than {_MAX_ATTACHMENTS:,}", "Save it as a file of its own.")
             if not attachment.data:
                 raise UnreadableFile("is empty", "Ask for it again.")
-            found = parse(attachment.data, type_of(one_line(attachment.name), attachment.data), self._limits)
+            kind = type_of(one_line(attachment.name), attachment.data, self._limits)
+            found = parse(attachment.data, kind, self._limits)
         except UnreadableFile as error:
             self.problems.append(_UNREAD.format(name=name, reason=error.what))
             return

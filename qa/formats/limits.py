@@ -18,6 +18,8 @@ class Limits:
     thousand pages; a damaged or hostile one can claim millions.
     `max_seconds` is wall time, and as much of one core: PDF, the slowest of the formats, is read at some 600 full
     pages a second. `max_memory_bytes` is what the process that reads may take.
+    `max_ocr_pages`: how many pages of a file that are pictures are read by text recognition; none where it was not
+    asked for. `max_page_seconds` is what each of them may take on top.
     """
 
     max_file_bytes: int = 256 * 1024 * 1024
@@ -28,3 +30,5 @@ class Limits:
     max_pages: int = 20_000
     max_seconds: float = 30.0
     max_memory_bytes: int = 512 * 1024 * 1024
+    max_ocr_pages: int = 0
+    max_page_seconds: float = 60.0

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from qa.errors import UnreadableFile
+from qa.formats import ocr
 from qa.formats.composing import Composition, HeadingPath, one_line, plausible_title
 from qa.formats.limits import Limits
 from qa.formats.pdf_file import DAMAGED, opened
@@ -29,6 +30,7 @@ MEDIA_TYPE = "application/pdf"
 _END, _END_WITHIN = b"%%EOF", 2_048
 _CUT_SHORT = "Does not end as a PDF does: it may be cut short, and some of it missing."
 _HIDDEN_REMEDY = "Does it show text in another program? If so, save it anew from there."
+_NAMELESS_REMEDY = "Print it to a file as pictures, and have that read by text recognition (OCR)."
 _PAGE_GAP = "\n\f\n"
 _MAX_BOOKMARKS = 100_000
 
@@ -48,7 +50,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 class _Page:
     """`number` counts from 1; `label` is what is printed on the page when it is something else, else "". `hidden`: the
     ways in which text was hidden that is not among the lines. `angle` is that of most lines; `top` and `bottom` are the
-    page's edges as `Line.base` measures them for lines of that angle."""
+    page's edges as `Line.base` measures them for lines of that angle. `is_recognised`: its lines, if any, were read by
+    text recognition."""
 
     number: int
     label: str
@@ -58,6 +61,7 @@ class _Page:
     lines: tuple[Line, ...]
     is_unreadable: bool = False
     is_picture: bool = False
+    is_recognised: bool = False
     hidden: tuple[str, ...] = ()
 
 
@@ -65,7 +69,7 @@ def read(data: bytes, limits: Limits) -> Document:
     """Text in the order of the file, paragraphs put together from lines, a form feed between pages. Running heads,
     running feet and page numbers are left out. Headings are those that the file's bookmarks name, or that stand out by
     their size or as bold lines of their own; the title comes from the file's properties, else it is the largest text
-    of the first page."""
+    of the first page. Pages that are pictures are read by text recognition if the limits allow it."""
     document, _ = read_with_paragraphs(data, limits)
     return document
 
@@ -78,9 +82,11 @@ def read_with_paragraphs(data: bytes, limits: Limits) -> tuple[Document, tuple[P
             raise UnreadableFile("is damaged: none of its pages can be read", DAMAGED)
         if any(page.hidden for page in pages):
             raise UnreadableFile("holds no text but what nobody sees", _HIDDEN_REMEDY)
-        raise UnreadableFile("has no text layer (is it scanned?)", "Run text recognition (OCR) over it first.")
+        if any(page.is_recognised for page in pages):
+            raise UnreadableFile("holds pictures alone, in which no text was found", ocr.UNSURE)
+        raise UnreadableFile("has no text layer (is it scanned?); not searched", ocr.REMEDY)
     if not any(line.readable for page in pages for line in page.lines):
-        raise UnreadableFile("holds text only in fonts that do not name their characters", "Run OCR over it first.")
+        raise UnreadableFile("holds text only in fonts that do not name their characters", _NAMELESS_REMEDY)
     document, paragraphs = _compose(pages, properties_title, bookmarks, limits)
     if _END not in data[-_END_WITHIN:]:
         document = replace(document, problems=(*document.problems, _CUT_SHORT))
@@ -92,9 +98,13 @@ def _extract(data: bytes, limits: Limits) -> tuple[list[_Page], str, dict[tuple[
     bookmark by its page number and plain name."""
     with opened(data, limits) as document:
         pages = []
-        chars = 0
+        chars = recognised = 0
         for index in range(len(document)):
-            pages.append(_page(document, index))
+            page = _page(document, index)
+            if page.is_picture and recognised < limits.max_ocr_pages:
+                recognised += 1
+                page = _recognised(document, index, page)
+            pages.append(page)
             chars += sum(len(line.text) for line in pages[-1].lines)
             if chars > limits.max_chars:
                 raise UnreadableFile(f"holds more than {limits.max_chars:,} characters of text", "Split it.")
@@ -128,6 +138,35 @@ def _page(document: PdfDocument, index: int) -> _Page:
         return _Page(index + 1, label, 0, 0, 0, (), is_unreadable=True)
     finally:
         page.close()
+
+
+def _recognised(document: PdfDocument, index: int, page: _Page) -> _Page:
+    """The page, a picture, with the lines that text recognition finds in it."""
+    handle = document[index]
+    try:
+        width, height = handle.get_size()
+        bitmap = handle.render(scale=ocr.MAX_SIDE / max(width, height, 1.0), grayscale=True)
+        try:
+            lines = ocr.lines_in(bitmap.to_pil(), index + 1, len(document))
+        finally:
+            bitmap.close()
+    finally:
+        handle.close()
+    return _of_lines(page.number, lines, page.label)
+
+
+def _of_lines(number: int, lines: Sequence[Line], label: str = "") -> _Page:
+    return _Page(number, label, 0.0, ocr.POINTS_HIGH, 0.0, tuple(lines), is_recognised=True, is_picture=not lines)
+
+
+def of_pictures(lines: Sequence[Sequence[Line]], count: int, media_type: str, limits: Limits) -> Document:
+    """A document of `count` pictures, from the lines that were recognised in the first of them."""
+    pages = [_of_lines(index + 1, found) for index, found in enumerate(lines)]
+    pages += [_Page(index + 1, "", 0, 0, 0, (), is_picture=True) for index in range(len(pages), count)]
+    if not any(lines):
+        raise UnreadableFile("is a picture in which no text was found", ocr.UNSURE)
+    document, _ = _compose(pages, "", {}, limits)
+    return replace(document, media_type=media_type)
 
 
 def _bookmarks(document: PdfDocument) -> dict[tuple[int, str], int]:
@@ -182,7 +221,7 @@ def _compose(
                 gap = "\n" if before == kind and kind in ("item", "row") else "\n\n"
             if kind == "heading":
                 headings.leave(level)
-            if composition.add(kind, text, Locator(headings.path, page.number, page.label or None), gap, marker):
+            if composition.add(kind, text, _locator(page, headings.path, len(pages)), gap, marker):
                 composed.append(paragraph)
             before = kind
             if kind == "title":
@@ -191,6 +230,15 @@ def _compose(
                 headings.enter(level, text)
     document = composition.document(MEDIA_TYPE, title, _problems(pages))
     return replace(document, left_out=_left_out(pages, running)), tuple(composed)
+
+
+def _locator(page: _Page, headings: tuple[str, ...], count: int) -> Locator:
+    label = page.label or None
+    if not page.is_recognised:
+        return Locator(headings, page.number, label)
+    if count == 1:
+        return Locator(headings, page.number, label, place=ocr.PLACE, kind="scan")
+    return Locator(headings, page.number, label, place=f"p. {label or page.number}, {ocr.PLACE}", kind="scan")
 
 
 def _whole_words(pages: Iterable[Sequence[Line]]) -> Iterator[str]:
@@ -252,15 +300,20 @@ def _left_out(pages: Sequence[_Page], running: Collection[tuple[int, int]]) -> t
 
 
 def _problems(pages: Sequence[_Page]) -> list[str]:
-    pictures = [page.number for page in pages if page.is_picture]
+    pictures = [page.number for page in pages if page.is_picture and not page.is_recognised]
+    empty = [page.number for page in pages if page.is_picture and page.is_recognised]
+    recognised = [page.number for page in pages if page.is_recognised and not page.is_picture]
     unreadable = [page.number for page in pages if page.is_unreadable]
     signs = [page.number for page in pages if any(not line.readable for line in page.lines)]
     hidden = [page.number for page in pages if page.hidden]
     problems = []
     if pictures:
-        are = "is a scan or picture" if len(pictures) == 1 else "are scans or pictures"
-        said = f"{len(pictures)} of {len(pages)} pages {are}; not searched: {_listed(pictures)}."
-        problems.append(f"{said} Text recognition (OCR) makes them searchable.")
+        remedy = ocr.TOO_MANY if recognised or empty else ocr.REMEDY
+        problems.append(f"{_scans(pictures, pages)}; not searched: {_listed(pictures)}. {remedy}")
+    if recognised:
+        problems.append(f"{_scans(recognised, pages)}; {ocr.PLACE}, which misreads some words: {_listed(recognised)}.")
+    if empty:
+        problems.append(f"{_scans(empty, pages)} in which no text was found: {_listed(empty)}.")
     if unreadable:
         are = "is" if len(unreadable) == 1 else "are"
         problems.append(f"{len(unreadable)} of {len(pages)} pages {are} damaged; not searched: {_listed(unreadable)}.")
@@ -270,6 +323,11 @@ def _problems(pages: Sequence[_Page]) -> list[str]:
         ways = ", ".join(sorted({way for page in pages for way in page.hidden}))
         problems.append(f"Some text is hidden from readers ({ways}); not searched: {_listed(hidden)}.")
     return problems
+
+
+def _scans(numbers: Sequence[int], pages: Sequence[_Page]) -> str:
+    are = "is a scan or picture" if len(numbers) == 1 else "are scans or pictures"
+    return f"{len(numbers)} of {len(pages)} pages {are}" if len(pages) > 1 else are.capitalize()
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -134,6 +134,13 @@ def lines_of(textpage: PdfTextPage) -> list[Line]:
     return lines
 
 
+def line_of(raw: str, left: float, right: float, base: float, height: float) -> Line:
+    """A level line of which no more is known than its text and place."""
+    marker, text = _without_marker(clean(raw))
+    hyphenated = text.endswith(("-", "\u2010")) and text[-2:-1].isalnum()
+    return Line(text[:-1] if hyphenated else text, left, right, base, height, 0.0, False, False, marker, hyphenated)
+
+
 def _width(line: Line) -> float:
     """The mean width of the line's characters as a part of its height."""
     return (line.right - line.left) / (max(1, len(line.text)) * line.height)

@@ -79,6 +79,13 @@ class Reply:
     is_last: bool = False
 
 
+def page_of(said: Any) -> tuple[int, int] | None:
+    """The number of the page that is being recognised and how many there are, if that is what was said."""
+    if isinstance(said, list) and len(said) == 2 and all(type(number) is int and number > 0 for number in said):
+        return said[0], said[1]
+    return None
+
+
 def packed(reply: Reply) -> tuple[Any, bytes]:
     """A reply as JSON, each record a list of its fields in order, and beside it the text of its document as UTF-8, or
     its picture."""
