@@ -53,9 +53,11 @@ SURROUNDINGS = 32
 class Hit:
     """A candidate passage with all that is needed to show it.
 
-    `sentences` are spans of `document.text` in order, `scores` belong to them one by one. `parts` tells the summands of
-    the score at a position, `run_parts` those of a run of sentences, from one position to another inclusive; `places`
-    where else the sentence at a position stands. Positions in `standing_for` hold what was left out elsewhere.
+    `sentences` are spans of `document.text` in order, `scores` belong to them one by one, and so do `words`: what a
+    reader takes for the answer in each, as spans of the sentence, None where it takes none; None where it did not
+    read. `parts` tells the summands of the score at a position, `run_parts` those of a run of sentences, from one
+    position to another inclusive; `places` where else the sentence at a position stands. Positions in `standing_for`
+    hold what was left out elsewhere.
     """
 
     source: Source
@@ -66,6 +68,7 @@ class Hit:
     run_parts: Callable[[int, int], tuple[Part, ...]]
     places: Callable[[int], tuple[Place, ...]] = lambda position: ()
     standing_for: frozenset[int] = frozenset()
+    words: tuple[Span | None, ...] | None = None
 
     def text(self, position: int) -> str:
         """The sentence at a position."""
@@ -148,7 +151,7 @@ def compose(
             window.hit,
             position,
             state[window.hit.source.id],
-            marking.answering(query, window.hit.text(position)) if (id(window), position) in together else None,
+            _answering(query, window.hit, position) if (id(window), position) in together else None,
         )
         for number, (window, position) in enumerate(cited, 1)
     )
@@ -335,6 +338,11 @@ def _citation(number: int, hit: Hit, position: int, stale: str, words: Span | No
         also=hit.places(position),
         answering=words,
     )
+
+
+def _answering(query: str, hit: Hit, position: int) -> Span | None:
+    """The words of a sentence that answer, as a span of it."""
+    return marking.answering(query, hit.text(position), None if hit.words is None else hit.words[position])
 
 
 def _shown(rank: int, window: _Window, numbers: dict[tuple[int, int], int], also: tuple[Place, ...]) -> ShownPassage:

@@ -37,6 +37,9 @@ DEFAULT_CORPUS = Path("corpus")
 UNFINISHED = "unfinished"
 """A file that lies in the default index while it is built for the first time: an interruption leaves it there."""
 
+READING = ("reader", "budget_ms", "reranker", "reranker_ms")
+"""Settings of the models that read passages together with the question."""
+
 BUSY = 75
 """EX_TEMPFAIL of sysexits.h: try again later."""
 
@@ -44,8 +47,8 @@ GONE = 141
 """What a shell reports of a program that SIGPIPE ended."""
 
 SETTINGS_HELP = """Settings may also be given in the environment (QA_INDEX, QA_MODEL, QA_CACHE, QA_THREADS,
-QA_MIN_CONFIDENCE, QA_RERANKER, QA_BUDGET_MS, QA_OCR, QA_FETCH_MODEL) or in the file qa.toml (index = "...", and so on).
-An option goes before the environment, and that before the file."""
+QA_MIN_CONFIDENCE, QA_READER, QA_BUDGET_MS, QA_RERANKER, QA_RERANKER_MS, QA_OCR, QA_FETCH_MODEL) or in the file qa.toml
+(index = "...", and so on). An option goes before the environment, and that before the file."""
 
 Command = Callable[..., Any]
 
@@ -151,19 +154,32 @@ _least_confidence = click.option(
 )
 
 
-def _reranker_options(command: Command) -> Command:
+def _reading_options(command: Command) -> Command:
     """The options of every command that asks."""
     for option in (
         click.option(
-            "--budget-ms",
+            "--reranker-ms",
             type=click.IntRange(0, MAX_BUDGET_MS),
             metavar="MS",
-            help=f"Milliseconds a question that the reranker may read. [default: {Settings().budget_ms}]",
+            help=f"Milliseconds a question that the reranker may read. [default: {Settings().reranker_ms}]",
         ),
         click.option(
             "--reranker",
             metavar="NAME",
             help="Cross-encoder that puts the best passages in order: a name or a folder. [default: none]",
+        ),
+        click.option(
+            "--budget-ms",
+            type=click.IntRange(0, MAX_BUDGET_MS),
+            metavar="MS",
+            help=f"Milliseconds a question that the reader may read. [default: {Settings().budget_ms}]",
+        ),
+        click.option("--no-reader", "reader", flag_value="", default=None, help="Answer without a reader."),
+        click.option(
+            "--reader",
+            metavar="NAME",
+            default=None,
+            help="Model that reads the best passages: a name or a folder. [default: the bundled one]",
         ),
     ):
         command = option(command)
@@ -252,7 +268,7 @@ def _announce(text: str) -> None:
 @click.option("--as-typed", is_flag=True, help="Take quotes, minus signs and unknown words as mere words.")
 @_filter_options
 @_least_confidence
-@_reranker_options
+@_reading_options
 @_index_options
 @click.version_option(package_name="qa", prog_name="ask")
 def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, as_typed: bool, **flags: Any) -> None:
@@ -269,7 +285,7 @@ def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, as_
 
         asked = check_question(" ".join(question))
         filter = _filter(flags)
-        settings = _settings(flags, "min_confidence", "reranker", "budget_ms")
+        settings = _settings(flags, "min_confidence", *READING)
         _default_index(settings)
         engine = Engine.open(settings, _announce)
         answer = engine.ask(asked, limit=limit, filter=filter, explain=explain, as_typed=as_typed)
@@ -399,7 +415,7 @@ def drop(folder: Path, wait_s: float, **flags: Any) -> None:
 @_poll
 @_rule_options
 @_least_confidence
-@_reranker_options
+@_reading_options
 @_index_options
 def serve(paths: tuple[Path, ...], host: str, port: int, watched: bool, poll_s: float | None, **flags: Any) -> None:
     """Serve the search page and the JSON endpoint; index each PATH first, and follow all indexed folders."""
@@ -408,7 +424,7 @@ def serve(paths: tuple[Path, ...], host: str, port: int, watched: bool, poll_s: 
         from qa.engine import Engine
 
         choice = _choice(flags)
-        settings = _settings(flags, "min_confidence", "reranker", "budget_ms")
+        settings = _settings(flags, "min_confidence", *READING)
         if paths:
             click.echo(terminal.summary(_build(list(paths), settings, choice=choice), settings.index), err=True)
         else:
@@ -498,7 +514,7 @@ def migrate(wait_s: float, **flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @_filter_options
 @_least_confidence
-@_reranker_options
+@_reading_options
 @_index_options
 def why_not(document: str, question: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Say what became of a DOCUMENT when a QUESTION is asked: where it dropped out, or which rank it has.
@@ -511,7 +527,7 @@ def why_not(document: str, question: tuple[str, ...], as_json: bool, **flags: An
         from qa.engine import Engine
 
         filter = _filter(flags)
-        engine = Engine.open(_settings(flags, "min_confidence", "reranker", "budget_ms"), _announce)
+        engine = Engine.open(_settings(flags, "min_confidence", *READING), _announce)
         found = tracing.trace(engine, document, " ".join(question), filter)
         if as_json:
             _print_json(asdict(found))
@@ -574,7 +590,7 @@ def inspect(file: Path, as_json: bool, **flags: Any) -> None:
     "--gate", type=click.Path(path_type=Path), metavar="RUN", help="Compare, and exit with 1 on a significant loss."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the measures as JSON.")
-@_reranker_options
+@_reading_options
 @_index_options
 def eval_(
     set_dir: Path,
@@ -606,7 +622,7 @@ def eval_(
         if auto and (questions or docs):
             raise UsageError("--auto makes questions of the documents in SET_DIR.", "Leave out --questions, --docs.")
         given = flags["index"]
-        settings = _settings(flags, "reranker", "budget_ms")
+        settings = _settings(flags, *READING)
         folder = set_dir if auto else docs or set_dir / "docs"
         asked = () if auto else evaluation.load(set_dir, questions or "questions.jsonl")
         # What cannot be is said now rather than after all the work.

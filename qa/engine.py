@@ -6,6 +6,7 @@ import hashlib
 import re
 import threading
 import time
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from qa import (
     models,
     noise,
     ranking,
+    readers,
     snapshot,
     stamps,
 )
@@ -38,16 +40,19 @@ from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
 from qa.exact import Exact
 from qa.lexical import Lexicon
 from qa.library import Library, Maker, Root
+from qa.passages import context
+from qa.reader import Reader
 from qa.records import (
     Answer,
     Document,
+    Excerpt,
     Filter,
     IndexState,
     Locator,
     Part,
     Place,
     QuestionEncoding,
-    Reranking,
+    ReadBy,
     Source,
     Span,
     Stamp,
@@ -87,12 +92,14 @@ class Engine:
         encoder: Encoder,
         held: Snapshot,
         announce: Announce,
+        reader: Reader | None = None,
         reranker: Reranker | None = None,
     ) -> None:
         """See `open`."""
         self.settings = settings
         self._library = library
         self._encoder = encoder
+        self._reader = reader
         self._reranker = reranker
         self._announce = announce
         self._lock = threading.RLock()
@@ -116,15 +123,16 @@ class Engine:
 
         library = Library.open(settings.index)
         # The model is hashed and loaded while the index is: each takes about a third of the time of a cold question.
-        # One thread for both models: where they must be exported first, torch traces only one at a time.
+        # One thread for all models: where they must be exported first, torch traces only one at a time.
         with ThreadPoolExecutor(1) as pool:
             encoder = pool.submit(_prepared, library.maker, settings, announce)
+            reader = pool.submit(_reader, settings, announce)
             reranker = pool.submit(_reranker, settings, announce)
             held = _current(library, encoder.result, announce)
             # Two threads on products as small as a question's wait for each other: 28 ms of processor time a question
             # against 12, and with other work on the machine 32 ms on the clock against 13.
             threadpool_limits(limits=1, user_api="blas")
-            return cls(settings, library, encoder.result(), held, announce, reranker.result())
+            return cls(settings, library, encoder.result(), held, announce, reader.result(), reranker.result())
 
     def close(self) -> None:
         """Let go of the index."""
@@ -172,10 +180,12 @@ class Engine:
         held, wanted, encoded = self.read(question, filter, as_typed=as_typed)
         allowed = filtering.allowed(held.sources, filter)
         found = candidates.find(held, wanted, encoded)
-        ranked, reranking = self._reranked(held, wanted.query.text, found.starts, ranking.rank(found.facts))
+        ranked, words, reader = self._read(held, wanted.query.text, found.starts, ranking.rank(found.facts))
+        ranked, reranking = self._reranked(held, wanted.query.text, found.starts, ranked)
         starts = found.starts.tolist()
         hits = [
-            (self._hit(held, starts[i], i, ranked, found.folded, allowed), starts[i]) for i in ranked.order.tolist()
+            (self._hit(held, starts[i], i, ranked, words.get(i), found.folded, allowed), starts[i])
+            for i in ranked.order.tolist()
         ]
         searched = len(held.sources) if allowed is None else int(allowed.sum())
         covered = coverage.told(self._problems, self._watchman.found(held.commit))
@@ -193,7 +203,7 @@ class Engine:
             notices=wanted.notices,
             possible=wanted.possible,
         )
-        answer = replace(answer, reranking=reranking)
+        answer = replace(answer, reader=reader, reranking=reranking)
         if not explain:
             return answer
         rows = {(h.source.id, span.start): row + at for h, row in hits for at, span in enumerate(h.sentences)}
@@ -254,6 +264,7 @@ class Engine:
                 "encoding": WAYS[self._maker.way],
                 "splitter": self._maker.splitter,
                 "noise": round(held.noise, 4),
+                "reader": None if self._reader is None else self._reader.model.name,
                 "reranker": None if self._reranker is None else self._reranker.model.name,
                 "roots": [str(root.path) for root in self._library.roots()],
                 "folders": [self._folder(root, look) for root, look in found.looks],
@@ -299,17 +310,47 @@ class Engine:
                 self._documents.popitem(last=False)
             return document
 
+    def _read(
+        self, held: Snapshot, question: str, starts: NDArray[np.int64], ranked: ranking.Ranked
+    ) -> tuple[ranking.Ranked, dict[int, tuple[Span | None, ...]], ReadBy | None]:
+        """The passages as the reader has them, where there is one; the words that it takes for the answer in each
+        sentence of those candidates that it read; and what it read."""
+        if self._reader is None:
+            return ranked, {}, None
+        wanted = ranked.to_read.tolist()
+        counts = np.diff(ranked.candidates.first)
+        excerpts = [self._excerpt(held, int(starts[i]), int(counts[i])) for i in wanted]
+        found = self._reader.read(question, excerpts, self.settings.budget_ms)
+        words = {
+            candidate: tuple(
+                None if part is None else Span(part.start - sentence.start, part.end - sentence.start)
+                for part, sentence in zip(reading.words, excerpt.sentences, strict=True)
+            )
+            for candidate, reading, excerpt in zip(wanted, found, excerpts, strict=False)
+        }
+        name = self._reader.model.name
+        return ranking.read(ranked, [reading.odds for reading in found], name), words, ReadBy(name, len(found))
+
+    def _excerpt(self, held: Snapshot, start: int, count: int) -> Excerpt:
+        """What the reader is shown of `count` sentences of the index from `start` on, which stand together."""
+        document = self._document(held.sources[held.document_of(start)])
+        spans = held.spans[start : start + count].tolist()
+        first, last = spans[0][0], spans[-1][1]
+        at = max(bisect_right(document.blocks, first, key=lambda block: block.start) - 1, 0)
+        sentences = tuple(Span(begin - first, end - first) for begin, end in spans)
+        return Excerpt(context(document, document.blocks[at]), document.text[first:last], sentences)
+
     def _reranked(
         self, held: Snapshot, question: str, starts: NDArray[np.int64], ranked: ranking.Ranked
-    ) -> tuple[ranking.Ranked, Reranking | None]:
+    ) -> tuple[ranking.Ranked, ReadBy | None]:
         """The passages in the order of the reranker, where there is one, and what it read."""
         if self._reranker is None:
             return ranked, None
         name = self._reranker.model.name
         counts = np.diff(ranked.candidates.first)
         texts = [self._text(held, int(starts[i]), int(counts[i])) for i in ranked.order]
-        scores = self._reranker.scores(question, texts, self.settings.budget_ms)
-        return ranking.rerank(ranked, scores, name), Reranking(name, len(scores))
+        scores = self._reranker.scores(question, texts, self.settings.reranker_ms)
+        return ranking.rerank(ranked, scores, name), ReadBy(name, len(scores))
 
     def _text(self, held: Snapshot, start: int, count: int) -> str:
         """The text of `count` sentences of the index from `start` on, which stand together."""
@@ -322,6 +363,7 @@ class Engine:
         start: int,
         candidate: int,
         ranked: ranking.Ranked,
+        words: tuple[Span | None, ...] | None,
         folded: frozenset[int],
         allowed: NDArray[np.bool_] | None,
     ) -> answers.Hit:
@@ -341,6 +383,7 @@ class Engine:
                 for position, group in enumerate(held.sentence_group[start : start + end - at].tolist())
                 if group in folded
             ),
+            words=words,
         )
 
     def _places(self, held: Snapshot, row: int, allowed: NDArray[np.bool_] | None) -> tuple[Place, ...]:
@@ -410,6 +453,14 @@ def _prepared(maker: Maker, settings: Settings, announce: Announce) -> Encoder:
     return encoder
 
 
+def _reader(settings: Settings, announce: Announce) -> Reader | None:
+    """The reader that is in use, ready to read; none where it has no time to."""
+    if not settings.reader or not settings.budget_ms:
+        return None
+    model = readers.exported(settings.reader, settings.model_cache, fetch=settings.fetch_model, announce=announce)
+    return Reader(model)
+
+
 def _reranker(settings: Settings, announce: Announce) -> Reranker | None:
     """The reranker that was asked for, ready to read."""
     if not settings.reranker:
@@ -450,7 +501,7 @@ def _evidence(ranked: ranking.Ranked, level: float) -> tuple[Part, ...]:
     """What confidence is drawn from; empty without candidates."""
     if not len(ranked.order):
         return ()
-    return confidence.evidence(ranked.matched, ranked.lead, level, verbatim=ranked.verbatim)
+    return confidence.evidence(ranked.matched, ranked.lead, level, odds=ranked.odds, verbatim=ranked.verbatim)
 
 
 def _explained(answer: Answer, text: str, held: Snapshot, rows: dict[tuple[str, int], int]) -> Answer:

@@ -1,8 +1,8 @@
-"""The words of a cited sentence that answer, where a question asks for a number, a date or a person.
+"""The words of a cited sentence that answer, where a question asks for a number, a date, a place or a person.
 
-What a question asks for is read off its question word; what a sentence offers is found by its form. Words are marked
-only where the sentence offers exactly one thing of the kind that the question does not hold itself: then there is
-nothing @@
+What a question asks for is read off its question word. Which words answer is told by the reader where it holds them
+likelier than that nothing does, else by their form: then only if the sentence offers exactly one thing of the kind that
+the question does not hold itself. Places have no form.
 """
 
 from __future__ import annotations
@@ -39,12 +39,36 @@ _BETWEEN = r"(?:of|the|de|la|von|van|der|den|del|di|da|bin|al)"
 _NAME = re.compile(rf"\b[A-Z][\w'’.-]*\w(?:\s+(?:{_BETWEEN}\s+)*[A-Z][\w'’.-]*\w|\s+[A-Z]\.)*")
 
 _ASKED = (
-    ("number", re.compile(r"\bhow (?:many|much)\b|\bwhat (?:percentage|percent|proportion|number|share) of\b", re.I)),
+    (
+        "number",
+        re.compile(
+            r"\bhow (?:many|much|long|old|far|tall|high|deep|large|big|wide|heavy|fast|often|few)\b"
+            r"|\bwhat (?:percentage|percent|proportion|number|share|amount|age|population|temperature|distance|price)"
+            r"\b",
+            re.I,
+        ),
+    ),
     (
         "date",
         re.compile(r"^\W*when\b|\b(?:what|which|in what|in which) (?:year|date|day|month|century|decade)\b", re.I),
     ),
-    ("name", re.compile(r"^\W*(?:who|whom)\b|\bwhich (?:person|people)\b", re.I)),
+    (
+        "place",
+        re.compile(
+            r"^\W*where\b|\b(?:what|which) (?:city|country|state|town|county|place|continent|region|island|river|"
+            r"province|nation|village)\b",
+            re.I,
+        ),
+    ),
+    (
+        "name",
+        re.compile(
+            r"^\W*(?:who|whom|whose)\b|\bby whom\b|\b(?:which|what) (?:person|people|man|woman|king|queen|president|"
+            r"author|actor|actress|singer|scientist|leader|general|emperor|pope|artist|player|company|organi[sz]ation|"
+            r"team|band)\b|\bwhat (?:is|was|are|were) the names?\b",
+            re.I,
+        ),
+    ),
 )
 
 
@@ -52,14 +76,22 @@ _FORMS = {"number": _NUMBER, "name": _NAME}
 
 
 def asked(question: str) -> str:
-    """What kind of thing is asked for: "number", "date", "name", or "" where it is something else."""
+    """What kind of thing is asked for: "number", "date", "place", "name", or "" where it is something else."""
     return next((kind for kind, form in _ASKED if form.search(question)), "")
 
 
-def answering(question: str, sentence: str) -> Span | None:
-    """The words of `sentence` that answer, as a span of it; None where that cannot be told."""
+def answering(question: str, sentence: str, read: Span | None = None) -> Span | None:
+    """The words of `sentence` that answer, as a span of it; None where that cannot be told.
+
+    `read` are those that a reader takes for them, where it holds them likelier than that nothing answers; they go
+    before what their form tells. Words that the question holds itself do not answer it.
+    """
     kind = asked(question)
+    if not kind:
+        return None
     known = set(_words(question))
+    if read is not None and not set(_words(sentence[read.start : read.end])) <= known:
+        return read
     found = [span for span in _offered(kind, sentence) if not set(_words(sentence[span.start : span.end])) <= known]
     return found[0] if len(found) == 1 else None
 

@@ -86,6 +86,7 @@ def answer_to_json(
             "coverage": asdict(answer.index.coverage),
         },
         "model": answer.index.model,
+        "reader": None if answer.reader is None else asdict(answer.reader),
         "reranker": None if answer.reranking is None else asdict(answer.reranking),
     }
     if explain:

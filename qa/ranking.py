@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,29 @@ lose in sentence hit@5. An exact match of a word has 0.6 to 0.8."""
 
 LONE_LEAD = 0.3
 """Taken for the lead where too few passages are there to tell: that of the median right answer."""
+
+READER_WEIGHT = 0.5
+"""Of how likely the reader finds that a passage's best sentence answers. Passage hit@1 on 1,000 questions of squad2
+about articles that it has not learned from, and document nDCG@10 of scifact's claims with evidence: without the reader
+.874 and .879, with 0.2 .883 and .877, 0.5 .897 and .876, 0.8 .899 and .867."""
+
+SENTENCE_READER_WEIGHT = 1.0
+"""The same for a sentence, beside its passage's. Sentence hit@1 on squad2, clapnq, xquad and scifact: without the
+reader .809, .725, .836 and .534; 0.6 .842, .784, .879 and .573; 1.0 .852, .766, .884 and .579; means of these with the
+project's own questions .745, .780 and .781. On clapnq people chose the sentence for longer answers than the reader was
+taught."""
+
+READER_TEMPERATURE = 4.0
+"""By which the reader's log-odds are divided before they become a share. With 2, those that it is sure of lie too close
+together: the mean sentence hit@1 of the five sets is .771 for .781. With 6, passage hit@1 of squad2 falls to .889."""
+
+READ_MARGIN = 0.4
+"""How far below the first stage's best score a passage may be to be read. 3.4 passages of a question are read on
+squad2, 1.5 on clapnq, 4.5 on scifact, and the figures are those of reading eight always, but for .005 of scifact's.
+With 0.2, hit@5 of squad2's sentences is .955 for .961."""
+
+READ_MOST = 8
+"""Passages that are read, at most."""
 
 RERANKER_WEIGHT = 5.0
 """Of a cross-encoder's score, lowest of the passages read = 0 and highest = 1, on top of the first stage's. Who names a
@@ -139,17 +162,40 @@ class Reread:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """What a reader made of the best candidates: the `odds` of each sentence, of shape (sentences,), as log-odds that
+    it answers against that nothing in its passage does, NaN where it did not read. `name` is the reader's."""
+
+    odds: NDArray[np.float64]
+    name: str
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """How likely each sentence answers, from 0 to 1; 0 where it was not read."""
+        shares: NDArray[np.float64] = 1 / (1 + np.exp(-np.nan_to_num(self.odds, nan=-np.inf) / READER_TEMPERATURE))
+        return shares
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Ranked:
     """Scores of candidates: `passage` of shape (passages,), `sentence` of shape (sentences,). `order` lists the
-    candidates best first, ties in the order given. `credited` are `candidates.credited`. `reread` is None where
-    `rerank` was not called."""
+    candidates best first, ties in the order given. `credited` are `candidates.credited`. `read` is None where `read`
+    was not called, `reread` where `rerank` was not."""
 
     candidates: Candidates
     credited: NDArray[np.float64]
     passage: NDArray[np.float64]
     sentence: NDArray[np.float64]
     order: NDArray[np.int64]
+    read: Read | None = None
     reread: Reread | None = None
+
+    @property
+    def to_read(self) -> NDArray[np.int64]:
+        """The candidates that a reader may change the order of, best first: those near enough to the best."""
+        best = self.order[:READ_MOST]
+        near: NDArray[np.int64] = best[self.passage[best] >= self.passage[self.order[:1]] - READ_MARGIN]
+        return near
 
     @property
     def lead(self) -> float:
@@ -168,6 +214,12 @@ class Ranked:
         given = self.candidates
         found = given.matches[rows].max(axis=0).mean() if given.matches.shape[1] else given.cosine[rows].max()
         return float(found)
+
+    @property
+    def odds(self) -> float | None:
+        """The log-odds that the reader gives the best sentence of the best passage; None where it did not read it."""
+        best = float(self.read.odds[self._rows(int(self.order[0]))].max()) if self.read is not None else np.nan
+        return None if np.isnan(best) else best
 
     @property
     def verbatim(self) -> bool:
@@ -198,6 +250,8 @@ class Ranked:
         if given.matches.shape[1]:
             tokens = TOKENS_WEIGHT * float(self.credited[sentences].max(axis=0).sum())
             parts = (*parts, Part("tokens", tokens, f"{TOKENS_WEIGHT} x best match of each word of the question"))
+        if self.read is not None:
+            parts = (*parts, _reader_part(self.read, sentences, READER_WEIGHT))
         return parts if self.reread is None else (*parts, _reranker_part(self.reread, candidate))
 
     def sentence_parts(self, candidate: int, sentence: int) -> tuple[Part, ...]:
@@ -210,6 +264,9 @@ class Ranked:
             *_boilerplate_part(given, sentence),
             *_exact_parts(given.exact[sentence]),
         )
+        if self.read is not None:
+            own = slice(sentence, sentence + 1)
+            parts = (*parts, _reader_part(self.read, own, SENTENCE_READER_WEIGHT))
         if not given.matches.shape[1]:
             return parts
         tokens = SENTENCE_TOKENS_WEIGHT * float(self.credited[sentence].sum())
@@ -242,6 +299,29 @@ def rank(candidates: Candidates) -> Ranked:
     return Ranked(given, credited, passage, sentence, np.argsort(-passage, kind="stable"))
 
 
+def read(ranked: Ranked, odds: Sequence[Sequence[float]], name: str) -> Ranked:
+    """Join the log-odds that the reader `name` gave to the sentences of the first `len(odds)` passages of
+    `ranked.order`, in that order.
+
+    They become shares between 0 and 1; READER_WEIGHT times the largest of its sentences is added to a passage's score,
+    and SENTENCE_READER_WEIGHT times its own to a sentence's. What was not read is taken to answer as little as can be:
+    the first stage puts it behind what was.
+    """
+    given = ranked.candidates
+    if not len(odds):
+        return ranked
+    whole = np.full(len(given.cosine), np.nan)
+    for candidate, values in zip(ranked.order.tolist(), odds, strict=False):
+        whole[given.first[candidate] : given.first[candidate + 1]] = values
+    found = Read(whole, name)
+    shares = found.shares
+    gain = READER_WEIGHT * np.maximum.reduceat(shares, given.first[:-1])
+    passage = ranked.passage + gain
+    sentence = ranked.sentence + PASSAGE_WEIGHT * gain[given.owner] + SENTENCE_READER_WEIGHT * shares
+    order = np.argsort(-passage, kind="stable")
+    return replace(ranked, passage=passage, sentence=sentence, order=order, read=found)
+
+
 def rerank(ranked: Ranked, scores: NDArray[np.float64], name: str) -> Ranked:
     """Join the scores that the model `name` gave to the first `len(scores)` passages of `ranked.order`, in that order.
 
@@ -259,7 +339,8 @@ def rerank(ranked: Ranked, scores: NDArray[np.float64], name: str) -> Ranked:
     passage = ranked.passage + gain
     sentence = ranked.sentence + PASSAGE_WEIGHT * np.repeat(gain, np.diff(given.first))
     order = np.argsort(-passage, kind="stable")
-    return Ranked(given, ranked.credited, passage, sentence, order, Reread(shares, ranked.passage, name))
+    reread = Reread(shares, ranked.passage, name)
+    return replace(ranked, passage=passage, sentence=sentence, order=order, reread=reread)
 
 
 def of_best(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -274,6 +355,13 @@ def token_weights(rarity: NDArray[np.float64], words: Sequence[str]) -> NDArray[
     weights = rarity / np.array([pieces[word] for word in words]) if len(words) else rarity
     total = float(weights.sum())
     return weights / total if total > 0 else np.full(len(words), 1 / max(len(words), 1))
+
+
+def _reader_part(read: Read, sentences: slice, weight: float) -> Part:
+    odds, share = read.odds[sentences], float(read.shares[sentences].max())
+    if np.isnan(odds).all():
+        return Part("reader", 0.0, f"not read by the reader ({read.name})")
+    return Part("reader", weight * share, f"{weight} x how likely it answers, as the reader ({read.name}) has it")
 
 
 def _reranker_part(reread: Reread, candidate: int) -> Part:

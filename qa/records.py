@@ -373,9 +373,9 @@ class IndexState:
 
 
 @dataclass(frozen=True, slots=True)
-class Reranking:
-    """By which cross-encoder passages were put in order, and how many of them, the best of the first stage, it read
-    within its time."""
+class ReadBy:
+    """By which model, a reader or a cross-encoder, passages were read together with the question, and how many of them,
+    the best of those before it, it read within its time."""
 
     name: str
     read: int
@@ -388,8 +388,9 @@ class Answer:
     `citations` are best first, numbered from 1 in the order shown; `passages` are best first. `confidence` is in
     [0, 1] and follows from `evidence`. When `answered` is false the passages are merely the nearest. `total` counts
     the passages that could be paged through with `offset` and `limit`. `notices` say how the question was searched
-    where that is not as it was typed. `reranking` is None where none was asked for. `together` are the numbers of the
-    citations that make the answer, in the order of their document; empty where there is none, and on later pages.
+    where that is not as it was typed. `reader` and `reranking` are None where no such model is in use. `together` are
+    the numbers of the citations that make the answer, in the order of their document; empty where there is none, and
+    on later pages.
     """
 
     query: str
@@ -403,7 +404,8 @@ class Answer:
     took_ms: float
     index: IndexState
     evidence: tuple[Part, ...] = ()
-    reranking: Reranking | None = None
+    reader: ReadBy | None = None
+    reranking: ReadBy | None = None
     notices: tuple[Notice, ...] = ()
     together: tuple[int, ...] = ()
 
@@ -468,6 +470,41 @@ class CrossEncoder:
     token_ms: float
     graph: Path
     tokenizer: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderModel:
+    """A model that tells where in a passage an answer begins and ends, as a graph that onnxruntime runs. Found and
+    checked by `readers`, run by `reader`.
+
+    `window` is the number of tokens in one pass; `context` whether it is shown title and headings before the passage.
+    """
+
+    name: str
+    fingerprint: str
+    window: int
+    context: bool
+    graph: Path
+    tokenizer: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """What a reader is shown of a passage: title and headings above it, its text, and the sentences as spans of that
+    text, in order."""
+
+    context: str
+    text: str
+    sentences: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader made of an excerpt: for each sentence the log-odds that it answers against that nothing there
+    does, and the words in it that answer best, as a span of the excerpt's text, None where nothing is likelier."""
+
+    odds: tuple[float, ...]
+    words: tuple[Span | None, ...]
 
 
 @dataclass(frozen=True, slots=True)

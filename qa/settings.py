@@ -15,24 +15,30 @@ FILE = "qa.toml"
 
 MAX_BUDGET_MS = 600_000
 
+NONE = "none"
+"""Says that there is to be no reader or reranker where nothing cannot be said, as in the environment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`index`: the folder of the index. `model`: name or path of the embedding model. `cache`: the folder where
     exported models are kept. `threads`: texts encoded side by side, 0 for one a core. `min_confidence`: an answer
     below it is "the documents do not say". `fetch_model`: whether a model that is not on this machine may be
-    downloaded. `reranker`: name or path of a cross-encoder that puts the best passages in order, empty for none;
-    `budget_ms`: for how many milliseconds a question it may read. `ocr`: whether scans and pictures are read by text
-    recognition."""
+    downloaded. `reader`: name or path of a model that reads the best passages, "bundled" for the one that is part of
+    this package, empty or "none" for none; `budget_ms`: for how many milliseconds a question it may read. `reranker`
+    and `reranker_ms`: the same for a cross-encoder that puts the best passages in order. `ocr`: whether
+    scans and pictures are read by text recognition."""
 
     index: Path = Path("index")
     model: str = "all-MiniLM-L6-v2"
     cache: Path | None = None
     threads: int = 0
-    min_confidence: float = 0.42
+    min_confidence: float = 0.37
     fetch_model: bool = False
+    reader: str = "bundled"
+    budget_ms: int = 45
     reranker: str = ""
-    budget_ms: int = 200
+    reranker_ms: int = 200
     ocr: bool = False
 
     @property
@@ -93,12 +99,12 @@ def _fitted(name: str, value: Any, origin: str) -> Any:
             return float(value)
         if name in ("fetch_model", "ocr"):
             return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
-        if name == "budget_ms" and 0 <= int(value) == float(value) <= MAX_BUDGET_MS:
+        if name in ("budget_ms", "reranker_ms") and 0 <= int(value) == float(value) <= MAX_BUDGET_MS:
             return int(value)
         if name == "model" and isinstance(value, (str, Path)) and str(value).strip():
             return str(value)
-        if name == "reranker" and isinstance(value, (str, Path)):
-            return str(value).strip()
+        if name in ("reader", "reranker") and isinstance(value, (str, Path)):
+            return "" if str(value).strip().lower() == NONE else str(value).strip()
     except (TypeError, ValueError, KeyError, OverflowError):
         pass
     raise UsageError(f"The setting {name} cannot be {value!r}, given in {origin}.", "See `qa --help` for its range.")

@@ -119,6 +119,8 @@ def show(answer: Answer, *, explain: bool = False) -> None:
     for line in notices(answer):
         console.print(Text(line, style="dim"))
     searched = f"{_documents(answer)}, {answer.index.sentences:,} sentences, {answer.took_ms:.0f} ms"
+    if answer.reader is not None:
+        searched += f", {answer.reader.read} passages read"
     if answer.reranking is not None:
         searched += f", {answer.reranking.read} passages reranked"
     by_number = {citation.number: citation for citation in answer.citations}
@@ -251,6 +253,7 @@ def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
             "encoding",
             "splitter",
             "noise",
+            "reader",
             "reranker",
             "commit",
         )

@@ -1,13 +1,14 @@
 """Fit the constants of `qa.confidence` to questions whose answers are known, and say how well they are calibrated.
 
-    python tests/bench_confidence.py --index-root DIR [--cache DIR] [--check] SET ...
+    python tests/bench_confidence.py --index-root DIR [--cache DIR] [--no-reader] [--check] SET ...
 
 A SET is a folder with docs/ and questions.jsonl, or a file of rows {"title", "text", "question", "sentences" and
 "answer_sentences" or "answer_spans"}, whose texts become the documents. An answer is right when its first passage
 overlaps a gold span. Beside a set's own questions, its documents are asked 200 questions of each other set, where every
 answer is wrong; and its answerable questions are asked once more of the passages that do not answer them. Own
 questions and those left without their answer weigh the same, foreign ones half; where a set has questions without an
-answer of its own, it is not asked without its answers.
+answer of its own, it is not asked without its answers. Of a file of rows only the questions of titles that are kept out
+of the reader's training are asked: of the others it knows the answers.
 
 Documents are indexed below --index-root once and kept. Prints the fitted constants; with --check only the quality of
 those in the code.
@@ -20,6 +21,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -28,6 +30,7 @@ from qa import candidates, confidence, evaluation, exact, indexing, ranking
 from qa.engine import Engine
 from qa.records import Answer, Part
 from qa.settings import Settings
+from qa.training.material import Asked
 
 FOREIGN = 200
 FOREIGN_WEIGHT = 0.5
@@ -52,6 +55,8 @@ def as_set(rows: Path, folder: Path) -> Path:
         text = docs.setdefault(name, f"{row['title']}\n\n")
         if row["text"] not in text:
             docs[name] += f"{row['text']}\n\n"
+        if not Asked(row["question"], row["title"], True, True, 0, ()).held_out:
+            continue
         at = docs[name].index(row["text"])
         spans = row["answer_spans"] or [row["sentences"][i] for i in row["answer_sentences"]]
         gold = [{"doc": name, "start": at + start, "end": at + end} for start, end in spans]
@@ -67,7 +72,8 @@ def as_set(rows: Path, folder: Path) -> Path:
 def measured(evidence: tuple[Part, ...]) -> list[float]:
     """What was measured, without the slopes that the code has now."""
     found = {part.name: part.value for part in evidence}
-    return [found.get(name, 0.0) / slope for name, slope in confidence.SLOPES.items()]
+    slopes = confidence.READ_SLOPES if "reader" in found else confidence.SLOPES
+    return [found.get(name, 0.0) / slope for name, slope in slopes.items()]
 
 
 def own(engine: Engine, questions: list[evaluation.Question]) -> Iterator[list[float]]:
@@ -93,12 +99,18 @@ def left(engine: Engine, questions: list[evaluation.Question]) -> Iterator[list[
                 allowed &= (names != gold.doc) | (ends <= gold.start) | (gold.end <= starts)
             wanted = exact.find(held, question.text, allowed, engine._encoder.knows)
             encoded = engine._encoder.encode_question(wanted.query.text)
-            ranked = ranking.rank(candidates.find(held, wanted, encoded).facts)
-            yield [*measured(confidence.evidence(ranked.matched, ranked.lead, held.noise)), 0.0]
+            found = candidates.find(held, wanted, encoded)
+            ranked, _, _ = engine._read(held, wanted.query.text, found.starts, ranking.rank(found.facts))
+            told = confidence.evidence(ranked.matched, ranked.lead, held.noise, odds=ranked.odds)
+            yield [*measured(told), 0.0]
 
 
 def describe(name: str, rows: np.ndarray, answerable: np.ndarray | None = None) -> None:
-    p = 1 / (1 + np.exp(-(rows[:, :-1] @ np.array(list(confidence.SLOPES.values())) + confidence.OFFSET)))
+    read = rows.shape[1] - 1 == len(confidence.READ_SLOPES)
+    slopes, offset = (
+        (confidence.READ_SLOPES, confidence.READ_OFFSET) if read else (confidence.SLOPES, confidence.OFFSET)
+    )
+    p = 1 / (1 + np.exp(-(rows[:, :-1] @ np.array(list(slopes.values())) + offset)))
     error = float(evaluation.expected_calibration_error(p, rows[:, -1]))
     told = f"{name:44s} n={len(rows):5d} mean {p.mean():.3f} right {rows[:, -1].mean():.3f} ECE {error:.3f}"
     least = Settings().min_confidence
@@ -117,6 +129,7 @@ def main() -> None:
     parser.add_argument("sets", type=Path, nargs="+")
     parser.add_argument("--index-root", type=Path, required=True)
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--no-reader", action="store_true")
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
     random.seed(7)
@@ -126,6 +139,8 @@ def main() -> None:
     weights: list[np.ndarray] = []
     for path, questions in loaded.items():
         settings = Settings(index=given.index_root / path.name, cache=given.cache)
+        if given.no_reader:
+            settings = replace(settings, reader="")
         indexing.index([path / "docs"], settings, announce=print)
         engine = Engine.open(settings, print)
         asked = random.sample(questions, min(MOST, len(questions)))
@@ -147,9 +162,10 @@ def main() -> None:
         from sklearn.linear_model import LogisticRegression
 
         rows, weight = np.concatenate(parts), np.concatenate(weights)
+        slopes = confidence.SLOPES if given.no_reader else confidence.READ_SLOPES
         fit = LogisticRegression(C=1e6).fit(rows[:, :-1], rows[:, -1], sample_weight=weight * len(rows))
         print(
-            dict(zip(confidence.SLOPES, np.round(fit.coef_[0], 2).tolist(), strict=True)),
+            dict(zip(slopes, np.round(fit.coef_[0], 2).tolist(), strict=True)),
             round(float(fit.intercept_[0]), 2),
         )
 

@@ -50,8 +50,9 @@ class Shelf:
 
     @contextmanager
     def engine(self, said: list[str] | None = None, **settings: Any) -> Iterator[Engine]:
-        """The engine over the index; what it announces goes to `said`."""
-        engine = Engine.open(replace(self.settings, **settings), (said if said is not None else []).append)
+        """The engine over the index, without a reader unless one is named; what it announces goes to `said`."""
+        given = {"reader": "", **settings}
+        engine = Engine.open(replace(self.settings, **given), (said if said is not None else []).append)
         try:
             yield engine
         finally:

@@ -48,6 +48,8 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """What is never printed, but for colours, a tab, and the ends of lines."""
 
+OF_TESTS = {"COLUMNS": "120", "TERM": "xterm-256color", "QA_READER": "none"}
+
 COMMANDS: dict[str, click.Command] = {"ask": cli.ask, "qa": cli.qa, **cli.qa.commands}
 Shelf = dict[str, str]
 
@@ -63,7 +65,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 def variables(model_cache: Path, small_model: str) -> Shelf:
     """The environment of every command here: the small model, and no setting of whoever runs the tests."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("QA_")}
-    return {**kept, "QA_MODEL": small_model, "QA_CACHE": str(model_cache), "COLUMNS": "120", "TERM": "xterm-256color"}
+    return {**kept, **OF_TESTS, "QA_MODEL": small_model, "QA_CACHE": str(model_cache)}
 
 
 @pytest.fixture(scope="session")
@@ -275,7 +277,7 @@ def test_an_index_that_cannot_be_written_ends_with_2(index: str, variables: Shel
 @pytest.mark.parametrize("question", [FERRY, KEEPER, "Qu'est-ce qui a coûté neuf millions?", 'the harbuor "bridge"'])
 def test_json_is_what_the_endpoint_gives(question: str, words: list[str], fields: Shelf, shelf: Shelf) -> None:
     said = json.loads(invoke("ask", shelf, "--json", *words, question).stdout)
-    engine = Engine.open(Settings(index=Path(shelf["QA_INDEX"]), cache=Path(shelf["QA_CACHE"])))
+    engine = Engine.open(Settings(index=Path(shelf["QA_INDEX"]), cache=Path(shelf["QA_CACHE"]), reader=""))
     client = create_app(engine).test_client()
     got = client.get("/api/v1/query", query_string={"limit": "5", **fields, "q": question}).get_json()
     engine.close()
@@ -298,7 +300,7 @@ def test_a_sentence_of_many_files_is_one_result_that_names_the_others_at_every_d
     assert sorted([best["document"]["path"], *others]) == [f"{name}.txt" for name in "abcdefgh"]
     assert said["passages"][0]["also"] == best["also"]
     assert [c["text"] for c in said["citations"]].count(sentence) == 1
-    engine = Engine.open(Settings(index=Path("index"), cache=model_cache))
+    engine = Engine.open(Settings(index=Path("index"), cache=model_cache, reader=""))
     told = terminal.also(engine.ask(question).passages[0])
     assert told.startswith(f"also in: {others[0]}, line 1; ") and told.endswith("; and 2 more")
     client = create_app(engine).test_client()

@@ -39,6 +39,7 @@ ROOMS: dict[str, str] = {
     "lexical": "errors wording",
     "interaction": "errors",
     "ranking": "records",
+    "reader": "errors records",
     "reranker": "errors records",
     "query": "errors records wording",
     "spelling": "records",
@@ -48,6 +49,7 @@ ROOMS: dict[str, str] = {
     "models": "errors exports quantisation records",
     "crossencoders": "errors exports models records reranker",
     "migration": "database library lock",
+    "readers": "errors exports models reader records",
     "snapshot": "errors folding interaction lexical library records vectors wording",
     "answers": "confidence folding marking records",
     "confidence": "records",
@@ -69,9 +71,11 @@ ROOMS: dict[str, str] = {
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking snapshot",
     "engine": "answers candidates confidence coverage crossencoders drift encoder errors exact explaining filtering "
-    "lexical library models noise ranking records reranker settings snapshot stamps",
+    "lexical library models noise passages ranking reader readers records reranker settings snapshot stamps",
     "tracing": "candidates engine errors exact filtering ranking records snapshot",
     "inspection": "answers encoder errors formats models passages reading records sentences settings",
+    "training": "candidates engine errors indexing models passages quantisation ranking reader readers records "
+    "settings",
     # Doors and what they share.
     "evaluation": "errors foreign records sentences wording",
     "report": "evaluation terminal",
@@ -89,6 +93,7 @@ ROOMS: dict[str, str] = {
 
 STAGES = (
     *("formats", "sentences", "passages", "encoder", "library", "vectors", "lexical", "interaction", "ranking"),
+    "reader",
     "reranker",
     "query",
     "spelling",
@@ -98,12 +103,13 @@ LIBRARIES: dict[str, str] = {
     "nltk": "sentences",
     "punkt": "sentences",
     "sentence_transformers": "crossencoders models",
-    "torch": "crossencoders exports models",
-    "transformers": "crossencoders models",
+    "torch": "crossencoders exports models readers training",
+    "transformers": "crossencoders models readers training",
+    "safetensors": "training",
     "huggingface_hub": "models",
-    "onnx": "quantisation",
-    "onnxruntime": "encoder quantisation reranker",
-    "tokenizers": "encoder reranker",
+    "onnx": "quantisation training",
+    "onnxruntime": "encoder quantisation reader reranker",
+    "tokenizers": "encoder reader reranker training",
     "sqlite3": "database",
     "pathspec": "rules",
     "watchfiles": "following",
@@ -115,10 +121,10 @@ LIBRARIES: dict[str, str] = {
     "markupsafe": "web",
     "waitress": "web",
     "werkzeug": "web",
-    "click": "cli",
+    "click": "cli training",
     "rich": "terminal",
     "ir_measures": "evaluation",
-    "scipy": "evaluation",
+    "scipy": "evaluation training",
     "platformdirs": "settings",
     "threadpoolctl": "engine",
     "pypdfium2": "formats",
@@ -136,7 +142,8 @@ LIBRARIES: dict[str, str] = {
     "markdown_it": "formats",
     "charset_normalizer": "formats",
     "numpy": "answers candidates crossencoders encoder engine evaluation exact explaining filtering folding "
-    "indexing interaction lexical library quantisation ranking records reranker snapshot tracing vectors",
+    "indexing interaction lexical library quantisation ranking reader readers records reranker snapshot tracing "
+    "training vectors",
 }
 """Every library from outside the standard one (and sqlite3), and the rooms that may import it."""
 

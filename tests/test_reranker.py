@@ -24,7 +24,7 @@ from qa import cli, crossencoders, models, payload
 from qa.engine import Engine
 from qa.errors import ModelUnusable
 from qa.ranking import RERANKER_WEIGHT
-from qa.records import Answer, CrossEncoder, Reranking
+from qa.records import Answer, CrossEncoder, ReadBy
 from qa.reranker import Reranker
 from qa.settings import Settings
 
@@ -91,7 +91,7 @@ def plain(many: Shelf) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def reading(many: Shelf, trained: str) -> Iterator[Engine]:
     """Reads the whole shortlist."""
-    with many.engine(reranker=trained, budget_ms=FULL) as engine:
+    with many.engine(reranker=trained, reranker_ms=FULL) as engine:
         yield engine
 
 
@@ -368,7 +368,7 @@ def test_the_order_follows_the_model(plain: Engine, reading: Engine, reranker: R
     assert small.MARKER in texts_of(after)[after.citations[0].number - 1]
     scores = reranker.scores(QUESTION, texts_of(after), FULL)
     assert scores[0] >= scores.max() - 0.05 * np.ptp(scores)
-    assert after.reranking == Reranking(reranker.model.name, len(before.passages))
+    assert after.reranking == ReadBy(reranker.model.name, len(before.passages))
 
 
 def test_the_parts_of_every_score_add_up_to_it_and_name_the_reranker(reading: Engine) -> None:
@@ -381,20 +381,20 @@ def test_the_parts_of_every_score_add_up_to_it_and_name_the_reranker(reading: En
 
 
 def test_off_is_as_it_was_and_a_budget_of_nothing_is_off(many: Shelf, plain: Engine, trained: str) -> None:
-    with many.engine(reranker=trained, budget_ms=0) as engine:
+    with many.engine(reranker=trained, reranker_ms=0) as engine:
         for question in (QUESTION, "Who repaired the lighthouse after the storm?", "lantern"):
             answer, wanted = engine.ask(question, limit=50), plain.ask(question, limit=50)
             assert same(answer, wanted)
             assert wanted.reranking is None
-            assert answer.reranking == Reranking(trained, 0)
+            assert answer.reranking == ReadBy(trained, 0)
             assert "reranker" not in {part.name for shown in answer.passages for part in shown.parts}
 
 
 def test_what_the_time_is_not_enough_for_stays_below_as_it_was(many: Shelf, plain: Engine, trained: str) -> None:
-    with many.engine(reranker=trained, budget_ms=FULL) as engine:
+    with many.engine(reranker=trained, reranker_ms=FULL) as engine:
         engine._reranker = Reranker(replace(engine._reranker.model, pass_ms=FULL / 10, token_ms=0.0))
         answer, before = engine.ask(QUESTION, limit=50), plain.ask(QUESTION, limit=50)
-    assert answer.reranking == Reranking(trained, 10)
+    assert answer.reranking == ReadBy(trained, 10)
     assert set(texts_of(answer)[:10]) == set(texts_of(before)[:10])
     assert texts_of(answer)[10:] == texts_of(before)[10:]
     assert [passage.score for passage in answer.passages[10:]] == [passage.score for passage in before.passages[10:]]
@@ -403,7 +403,7 @@ def test_what_the_time_is_not_enough_for_stays_below_as_it_was(many: Shelf, plai
 
 
 def test_the_same_question_has_the_same_answer_in_every_engine(many: Shelf, reading: Engine, trained: str) -> None:
-    with many.engine(reranker=trained, budget_ms=FULL) as engine:
+    with many.engine(reranker=trained, reranker_ms=FULL) as engine:
         for question in (QUESTION, "lantern", "Who repaired the lighthouse after the storm?"):
             first = reading.ask(question, limit=50)
             for asked in (reading, engine):
@@ -450,20 +450,20 @@ def test_the_commands_take_a_reranker_by_option_and_environment(
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
-    options = ("--reranker", trained, "--budget-ms", str(FULL))
+    options = ("--reranker", trained, "--reranker-ms", str(FULL))
     found = asked(*options)
     assert found["reranker"]["name"] == trained and found["reranker"]["read"] > 10
     assert small.MARKER in "".join(segment["text"] for segment in found["passages"][0]["segments"])
-    assert asked(QA_RERANKER=trained, QA_BUDGET_MS=str(FULL))["passages"] == found["passages"]
+    assert asked(QA_RERANKER=trained, QA_RERANKER_MS=str(FULL))["passages"] == found["passages"]
     assert asked("--reranker", "", QA_RERANKER=trained)["reranker"] is None
-    assert asked(*options, "--budget-ms", "0")["passages"] == asked()["passages"]
+    assert asked(*options, "--reranker-ms", "0")["passages"] == asked()["passages"]
 
 
 def test_a_reranker_that_is_not_there_ends_with_2_and_says_what_to_do(variables: dict[str, str | None]) -> None:
     done = CliRunner().invoke(cli.ask, ["--reranker", "none/such", QUESTION], env=variables)
     assert done.exit_code == 2
     assert "none/such" in done.stderr and "--fetch-model" in done.stderr
-    assert CliRunner().invoke(cli.ask, ["--budget-ms", "-1", QUESTION], env=variables).exit_code == 2
+    assert CliRunner().invoke(cli.ask, ["--reranker-ms", "-1", QUESTION], env=variables).exit_code == 2
 
 
 def test_status_prints_the_reranker_where_one_is_set(variables: dict[str, str | None], trained: str) -> None:
@@ -489,7 +489,7 @@ def test_evaluation_measures_the_order_of_the_reranker(
     }
     (tmp_path / "questions.jsonl").write_text(json.dumps(row))
     ranks = []
-    for more in ([], ["--reranker", trained, "--budget-ms", str(FULL)]):
+    for more in ([], ["--reranker", trained, "--reranker-ms", str(FULL)]):
         words = ["eval", str(tmp_path), "--docs", str(many.docs), "--predictions", str(tmp_path / "out"), *more]
         done = CliRunner().invoke(cli.qa, words, env=variables)
         assert done.exit_code == 0, done.output

@@ -15,6 +15,8 @@ from qa.errors import UsageError
 from qa.settings import Settings, settle
 
 PATHS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
+NAMES = PATHS.filter(str.strip).map(str.strip).filter(lambda name: name.lower() != "none")
+
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "index": PATHS,
     "cache": PATHS,
@@ -22,8 +24,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "threads": st.integers(0, 1024),
     "min_confidence": st.floats(0, 1),
     "fetch_model": st.booleans(),
-    "reranker": PATHS.filter(str.strip).map(str.strip),
+    "reader": NAMES,
     "budget_ms": st.integers(0, 600_000),
+    "reranker": NAMES,
+    "reranker_ms": st.integers(0, 600_000),
     "ocr": st.booleans(),
 }
 """For each setting, values that fit it as TOML and Python write them."""
@@ -164,3 +168,10 @@ def test_models_are_kept_where_it_is_set_else_in_the_users_cache(tmp_path: Path)
     assert replace(Settings(), cache=tmp_path).model_cache == tmp_path
     assert Settings().model_cache.is_absolute()
     assert Settings().model_cache.name == "models"
+
+
+@pytest.mark.parametrize("name", ["reader", "reranker"])
+@pytest.mark.parametrize("value", ["none", "None", " NONE "])
+def test_a_model_that_may_be_left_out_is_left_out_by_none(tmp_path: Path, name: str, value: str) -> None:
+    """An empty variable of the environment is not given."""
+    assert getattr(settle({}, {f"QA_{name.upper()}": value}, tmp_path / "none"), name) == ""
