@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa.errors import IndexUnusable
-from qa.wording import grams, joined, plain, words
+from qa.wording import grams, joined, plain, rejoined, words
 
 _AROUND = "`.,;:!?\"'()[]{}\u2018\u2019\u201c\u201d\u2026-"
 
@@ -74,9 +74,10 @@ class Lexicon:
         for number, text in enumerate(texts):
             document = tantivy.Document()
             document.add_unsigned("number", number)
-            document.add_text("text", grams(plain(text)))
+            whole = rejoined(text)
+            document.add_text("text", grams(plain(" ".join([text, *whole]))))
             # Behind what keeps phrases apart, what is joined stands whole: "u.s" is found where "u.s.s.r" is not.
-            document.add_text("exact", " · ".join([" ".join(words(text)), *joined(text)]))
+            document.add_text("exact", " · ".join([" ".join(words(text)), *joined(text), *map(plain, whole)]))
             writer.add_document(document)
         writer.commit()
         writer.wait_merging_threads()

@@ -37,6 +37,8 @@ _JOINED = re.compile(r"(?<!\w)\w++(?:[^\w\s]++\w++)++(?:\+\+|\#)?")
 
 _END = " .!?\u3002"
 
+_BROKEN = re.compile(r"([^\W\d_]{2,40}+)[-\u2010\u00ad][ \t]{0,8}\r?\n[ \t]{0,80}([^\W\d_]{2,40})")
+
 # Scripts that put no spaces between words: ideographs and kana; Thai, Lao, Burmese and Khmer.
 _UNSPACED = re.compile(
     r"(?P<signs>[\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
@@ -80,6 +82,12 @@ def plain(text: str) -> str:
     if text.isascii():
         return text.replace("`", "'").lower()
     return unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS).casefold()
+
+
+def rejoined(text: str) -> list[str]:
+    """The words of a text that a hyphen at the end of a line breaks, whole, each once."""
+    whole = (match[1] + match[2] for match in _BROKEN.finditer(text) if match[2][0].islower())
+    return list(dict.fromkeys(whole))
 
 
 def grams(text: str) -> str:

@@ -311,3 +311,11 @@ def test_a_question_in_a_script_without_spaces_finds_its_text_by_words(question:
     )
     numbers, scores = lexicon.match(lexicon.terms(question), 6)
     assert numbers[np.argmax(scores)] == best
+
+
+def test_a_word_that_a_line_breaks_is_found_whole_and_in_parts() -> None:
+    lexicon = Lexicon.build(("The conve-\nnience store is well-\nknown.", "Nobody paid."))
+    for asked in ("convenience", "known"):
+        assert lexicon.match(lexicon.terms(asked), 2)[0].tolist() == [0]
+    assert lexicon.holding("convenience").tolist() == [0]
+    assert ("convenience", 1) in lexicon.vocabulary("conv")

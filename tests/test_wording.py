@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.wording import form, grams, joined, mark, plain, words
+from qa.wording import form, grams, joined, mark, plain, rejoined, words
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 
@@ -109,3 +109,11 @@ def test_text_of_scripts_with_spaces_is_not_taken_apart(text: str) -> None:
 )
 def test_runs_without_spaces_are_taken_apart_into_pairs_or_threes(text: str, found: str) -> None:
     assert grams(text).split() == found.split()
+
+
+def test_words_broken_at_the_end_of_a_line_are_whole() -> None:
+    text = (
+        "The conve-\n  nience of the har\u00ad\r\nbour, well-known: pages 3-\n4, Foo-\nBar, a -\nb and conve-\nnience."
+    )
+    assert rejoined(text) == ["convenience", "harbour"]
+    assert rejoined("well-known and pre-war") == []
