@@ -31,18 +31,28 @@ AHEAD = 64
 """Passages handed to the threads before the first result is awaited: bounds memory and keeps every thread busy."""
 
 
+# What a page shows as one word: broken at the end of a line, with a soft hyphen in it, with letters drawn as one.
+_BROKEN = r"\x{ad}(?:[ \t]*\r?\n[ \t]*)?|(?<=\p{L}\p{L})[-\x{2010}][ \t]*\r?\n[ \t]*(?=\p{Ll}\p{Ll})"
+_LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
+
+
 class Encoder:
     """Runs one exported model. Safe to share between threads."""
 
     def __init__(self, model: Model, threads: int = 0) -> None:
         """`threads` is how many passages are encoded side by side; 0 takes one for each core there is."""
-        from tokenizers import Tokenizer
+        from tokenizers import Regex, Tokenizer, normalizers
 
         self.model = model
         self.threads = threads or os.cpu_count() or 1
         self._tokenizer = Tokenizer.from_file(str(model.tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        # Where a token stands is still counted in characters of the text as it is stored.
+        mends = [normalizers.Replace(Regex(_BROKEN), "")]
+        mends += [normalizers.Replace(sign, letters) for sign, letters in _LIGATURES.items()]
+        own = self._tokenizer.normalizer
+        self._tokenizer.normalizer = normalizers.Sequence([*mends, own] if own else mends)
         framed = self._tokenizer.encode("a")
         lead = framed.special_tokens_mask.index(0)
         content = framed.special_tokens_mask.count(0)

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa.errors import IndexUnusable
-from qa.wording import joined, plain, words
+from qa.wording import grams, joined, plain, rejoined, words
 
 _AROUND = "`.,;:!?\"'()[]{}\u2018\u2019\u201c\u201d\u2026-"
 
 ANALYSER = "folded_stems"
-"""Splits at what is no letter or digit, drops words of more than 40 bytes, lower case, no accents, English stems."""
+"""Splits at what is no letter or digit, drops words of more than 40 bytes, lower case, no accents, English stems; of
+what `wording.grams` made of a text."""
 
 EXACT = "whitespace"
 """tantivy's analyser of words that `wording.words` has found."""
@@ -73,9 +74,10 @@ class Lexicon:
         for number, text in enumerate(texts):
             document = tantivy.Document()
             document.add_unsigned("number", number)
-            document.add_text("text", plain(text))
+            whole = rejoined(text)
+            document.add_text("text", grams(plain(" ".join([text, *whole]))))
             # Behind what keeps phrases apart, what is joined stands whole: "u.s" is found where "u.s.s.r" is not.
-            document.add_text("exact", " · ".join([" ".join(words(text)), *joined(text)]))
+            document.add_text("exact", " · ".join([" ".join(words(text)), *joined(text), *map(plain, whole)]))
             writer.add_document(document)
         writer.commit()
         writer.wait_merging_threads()
@@ -96,7 +98,7 @@ class Lexicon:
 
     def terms(self, question: str) -> tuple[Term, ...]:
         """The question's words as the index splits and stems them, each once, in order."""
-        stems = dict.fromkeys(self._analyser.analyze(plain(question)))
+        stems = dict.fromkeys(self._analyser.analyze(grams(plain(question))))
         return tuple(Term(stem, int(self._searcher.doc_freq("text", stem))) for stem in stems)
 
     def rarity(self, asked: Sequence[str]) -> NDArray[np.float64]:
@@ -182,7 +184,7 @@ class Lexicon:
         of that."""
         found: dict[str, str] = {}
         for word in question.split():
-            terms = self._analyser.analyze(plain(word))
+            terms = self._analyser.analyze(grams(plain(word)))
             for term in terms:
                 found.setdefault(term, word.strip(_AROUND) if len(terms) == 1 else term)
         return found

@@ -123,6 +123,7 @@ def inspection_to_json(inspection: Inspection) -> dict[str, Any]:
         **{name: value for name, value in _source(inspection.source).items() if name != "id"},
         "size": inspection.source.size,
         "characters": len(text),
+        "encoding": document.encoding or None,
         "problems": list(document.problems),
         "left_out": list(inspection.left_out),
         "model": inspection.model,

@@ -106,7 +106,8 @@ class Document:
     `title` is what the document calls itself, empty when it does not say. `problems` are sentences for people about
     what could not be read ("2 of 5 pages are scans or pictures; not searched: pages 2, 4."), `left_out` about what was
     left out because nobody would cite it ("Running heads and page numbers: 24 lines."); a library keeps only the
-    former.
+    former. `encoding` says how bytes became text ("windows-1252 (declared)"), of a file that is nothing but text; a
+    library does not keep it.
     """
 
     text: str
@@ -115,6 +116,7 @@ class Document:
     blocks: tuple[Block, ...]
     problems: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    encoding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

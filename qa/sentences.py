@@ -21,7 +21,7 @@ from qa.records import Document, Span
 if TYPE_CHECKING:
     from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
 
-NAME = "punkt-english/1"
+NAME = "punkt-english/2"
 """Which splitter this is. An index stores it; the number rises whenever the spans of any text change."""
 
 MAX_CHARS = 1_000
@@ -37,7 +37,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 # Words before a full stop, in lower case. The first five lists are about the full stop of an abbreviation.
-_NEVER_LAST = _words("e.g eg i.e ie cf viz vs approx esp incl excl resp")
+_NEVER_LAST = _words("e.g eg i.e ie cf viz vs approx esp incl excl resp डॉ डा प्रो श्री")
 _SOMETIMES_LAST = _words(
     "al etc dept depts univ inst est assn assoc natl intl govt plc llc blvd rd hwy b.sc m.sc d.phil"
 )
@@ -103,23 +103,34 @@ _NOTE_MARK = re.compile(
     r"(?:\s?\[(?:\d{1,3}|[a-z]|note \d{1,3}|citation needed)\]){1,9}(?=\s|$)|(?:[*†‡]{1,3}|[⁰¹²³⁴-⁹]{1,4})(?=\s|$)"
 )
 
+_HAN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+# Who said what stands in quotes before: “回家。”她轻声说。
+_SAYS_HAN = r"[HAN]{1,4}[说說问問道答喊叫][，,。：:！？]"
+
 # Runs are possessive and bounded, so that a text of nothing but stops costs no more than any other.
 _UNSEEN_END = re.compile(
-    r"""[\n.?!…。｡！？．।॥؟۔։።፧။៕᠃](?:
+    r"""[\n.?!…。｡！？．।॥|؟۔։።፧။។៕᠃;\u037e](?:
       (?<=\n)[^\S\n]*\n                                                          # a blank line
     | (?<=[a-z]{3}[.?!])["”’]?(?=[A-Z])(?=(?:FIRST)\s)                           # "the end.The next": a space was lost
     | (?<=[a-z]{3}[.?!])["”’]?([⁰¹²³⁴-⁹]{1,4}|\d{1,2})(?=\s+[A-Z][a-z])          # "the end.12 The next": a note's mark
     | (?<=…)["'”’)]{0,3}+(?=\s+(?:FIRST)\b)
     | (?<=\.)["'”’)\]]{1,3}+(?=\s+(?:FIRST)\b)                                  # "“in the U.S.” The"
-    | (?<=[。｡！？])[。｡！？]{0,8}+["'”’」』）】》〉］]{0,8}+(?![と、，」』）])
+    | (?<=[。｡！？])[。｡！？]{0,8}+["'”’」』）】》〉］)\]]{0,8}+(?![と、，」』）]|\s?[a-z]|(?<=["'”’])SAYS)
+    | (?<=[HAN][?!])[?!]{0,8}+[”’」』）】》)]{0,8}+(?=["'“‘「『（(]?[HAN])(?![と]|(?<=[”’])SAYS)  # narrow
     | (?<=．)(?!\d)
-    | (?<=[।॥؟۔։።፧။៕᠃])["'”’)»]{0,8}+
-    )""".replace("FIRST", "|".join(sorted(word.capitalize() for word in _FIRST))),
+    | (?<=[।॥؟۔։።፧။។៕᠃])["'”’)»]{0,8}+
+    | (?:(?<=[\u0900-\u097f]\|)|(?<=[\u0900-\u097f]\s\|))(?=\s|$)               # a danda, as typed
+    | (?<=[α-ωά-ώ]{2}[;\u037e])["'”’»]?(?=\s+["“«]?[Α-ΩΆ-Ώ])                  # "Τι είναι; Αυτό"
+    )""".replace("SAYS", _SAYS_HAN)
+    .replace("HAN", _HAN)
+    .replace("FIRST", "|".join(sorted(word.capitalize() for word in _FIRST))),
     re.VERBOSE,
 )
 _LETTERED = re.compile(r"\b(?:War|Plan|[Vv]itamin|[Hh]epatitis|[Ii]nfluenza|[Tt]ype|[Gg]rade)\s[A-Z]\.(?=\s+[A-Z])")
 _NUMBER_THEN_SMALL = re.compile(r"[0-9]\.(?=\s+[a-z])")
-_PHRASE_END = re.compile(r"[\u0e00-\u0eff]\s+(?=[\u0e00-\u0eff])")
+# In Thai and Lao a space ends a phrase, a full stop an abbreviation ("น.", "พ.ศ.") unless it stands behind a long run.
+_PHRASE_END = re.compile(r"(?:[\u0e00-\u0eff]|(?<=[\u0e00-\u0eff]{6})\.)\s+(?=[\u0e00-\u0eff])")
+_SPACED = re.compile(r"[\u0e00-\u0eff]")
 
 
 def split(document: Document) -> tuple[tuple[Span, ...], ...]:
@@ -286,6 +297,8 @@ def _goes_on(text: str, start: int, stop: int, end: int, capitals: bool) -> bool
         return said or body.lower().endswith("yahoo!")
     if not body.endswith("."):
         return False
+    if _SPACED.match(body[-2:-1]):
+        return True
     if body == near:
         if stop - start <= 40 and _LABEL.fullmatch(text, start, stop):
             return True
@@ -304,6 +317,8 @@ def _is_abbreviation(body: str, head: str, first: str, small: bool) -> bool:
     dotted = bool(_DOTTED.fullmatch(word))
     if low in _NEVER_LAST:
         return True
+    if len(word) == 1 and word.isalpha() and not (word.isupper() or word.islower()):
+        return first != ""  # "د. أحمد": a script without capitals
     if small:
         return dotted
     if head[0] in "([":

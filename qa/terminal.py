@@ -302,9 +302,10 @@ def inspection(told: dict[str, Any], sections: Sequence[str]) -> Iterator[str]:
         counts = f"{len(told['blocks']):,} blocks, {len(sentences):,} sentences, {len(told['passages']):,} passages"
         size = f"{told['size']:,} bytes, {told['characters']:,} characters"
         model = f"{told['model']}, which reads {told['window']} tokens at once"
-        rows = (("type", told["media_type"]), ("title", told["title"]), ("size", size), ("holds", counts))
-        for name, value in (*rows, ("model", model)):
-            yield f"  {name:8s} {one_line(value)}"
+        rows = (("type", told["media_type"]), ("encoding", told["encoding"]), ("title", told["title"]))
+        for name, value in (*rows, ("size", size), ("holds", counts), ("model", model)):
+            if value is not None:
+                yield f"  {name:8s} {one_line(value)}"
         for name, said in (("not read", told["problems"]), ("left out", told["left_out"])):
             yield from (f"  {name} {one_line(each)}" for each in said)
     file = PurePosixPath(told["path"]).name

@@ -37,6 +37,15 @@ _JOINED = re.compile(r"(?<!\w)\w++(?:[^\w\s]++\w++)++(?:\+\+|\#)?")
 
 _END = " .!?\u3002"
 
+_BROKEN = re.compile(r"([^\W\d_]{2,40}+)[-\u2010\u00ad][ \t]{0,8}\r?\n[ \t]{0,80}([^\W\d_]{2,40})")
+
+# Scripts that put no spaces between words: ideographs and kana; Thai, Lao, Burmese and Khmer.
+_UNSPACED = re.compile(
+    r"(?P<signs>[\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
+    r"|[\u0e01-\u0eff\u1000-\u109f\u1780-\u17d3]+"
+)
+_TONES = dict.fromkeys([*range(0x0E47, 0x0E4F), *range(0x0EC8, 0x0ECE)])
+
 
 def form(text: str) -> str:
     """A sentence as it is compared with another: case, white space, kinds of quotes and hyphens, ligatures and the
@@ -73,3 +82,22 @@ def plain(text: str) -> str:
     if text.isascii():
         return text.replace("`", "'").lower()
     return unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS).casefold()
+
+
+def rejoined(text: str) -> list[str]:
+    """The words of a text that a hyphen at the end of a line breaks, whole, each once."""
+    whole = (match[1] + match[2] for match in _BROKEN.finditer(text) if match[2][0].islower())
+    return list(dict.fromkeys(whole))
+
+
+def grams(text: str) -> str:
+    """`text` with the runs of scripts that put no spaces between words taken apart, so that a part of a run is found:
+    ideographs and kana into overlapping pairs (as Lucene's CJKBigramFilter does), letters of Thai, Lao, Burmese and
+    Khmer, without marks of tone, into overlapping threes. Text of other scripts is as it was."""
+    return text if text.isascii() else _UNSPACED.sub(_taken_apart, text)
+
+
+def _taken_apart(run: re.Match[str]) -> str:
+    size = 2 if run["signs"] else 3
+    letters = run[0].translate(_TONES)
+    return f" {' '.join(letters[at : at + size] for at in range(max(1, len(letters) - size + 1)))} "

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
+import unicodedata
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -89,6 +91,8 @@ class ByHand:
         return means / np.linalg.norm(means, axis=1, keepdims=True)
 
     def ids(self, text: str) -> list[int]:
+        text = re.sub("[ﬀ-ﬆ]", lambda sign: unicodedata.normalize("NFKC", sign[0]), text)
+        text = re.sub("\u00ad(?:[ \t]*\r?\n[ \t]*)?", "", text)
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def run(self, ids: Sequence[int]) -> NDArray[np.float64]:
@@ -309,6 +313,25 @@ def test_a_passage_of_nothing_that_the_tokenizer_keeps_still_has_unit_vectors(sm
     (rows,) = encode(small_encoder, passage(["\ufffd", "\x01"]))
     assert rows.shape == (2, 64)
     assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("stored", "seen"),
+    [
+        ("The conve-\n  nience of the harbour.", "The convenience of the harbour."),
+        ("The conve\u2010\r\nnience of the harbour.", "The convenience of the harbour."),
+        ("The har\u00ad\nbour has a con\u00advenience.", "The harbour has a convenience."),
+        ("The oﬃces are ﬁne.", "The offices are fine."),
+        ("Pages 3-\n4 and Foo-\nBar, a -\nb.", "Pages 3- 4 and Foo- Bar, a - b."),
+    ],
+)
+def test_a_word_is_read_as_it_is_seen_wherever_a_line_ends_in_it(
+    small_encoder: Encoder, stored: str, seen: str
+) -> None:
+    first, second = (
+        next(iter(small_encoder.encode_passages([passage([text, "Nobody paid."])]))) for text in (stored, seen)
+    )
+    assert all_bytes(first) == all_bytes(second)
 
 
 letters = st.characters(exclude_categories=["Cs"])

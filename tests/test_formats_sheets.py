@@ -10,6 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 import xlwt
+from binary_sheet import workbook
 from formats_laws import assert_outlives_mutants, block_of, blocks, place_of, quotes, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from qa.errors import UnreadableFile
 from qa.formats import Limits, parse, tables
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+BINARY_EXCEL = "application/vnd.ms-excel.sheet.binary.macroEnabled.12"
 OLD_EXCEL = "application/vnd.ms-excel"
 OPEN_SHEET = "application/vnd.oasis.opendocument.spreadsheet"
 CSV, TSV = "text/csv", "text/tab-separated-values"
@@ -278,3 +280,20 @@ def test_no_cell_of_a_table_is_lost(rows: list[list[str]]) -> None:
             filled = any(cells[column] and sum(map(bool, cells)) > 1 for cells in rows[number:])
             named = any(cell in part.text for part in below) or not filled
             assert not cell or (any(cell in text for text in holders) if parts else named)
+
+
+def test_binary_workbooks_are_read_like_others() -> None:
+    sheets = {"Costs": _COSTS, "Who's who": [["Name", "Role", "Since"], ["Ada", "Pilot", 2019]], "Notes": [["Secret"]]}
+    document = read(workbook(sheets, hidden=["Notes"]), BINARY_EXCEL)
+    assert quotes(document, "row") == [
+        "Item: Dredging | Planned: 300 | Spent: 412.5",
+        "Item: Paving | Planned: 90 | Spent: 85",
+        "Name: Ada | Role: Pilot | Since: 2019",
+    ]
+    assert place_of(document, "Dredging", "a.xlsb") == "a.xlsb, Costs!A2:C2"
+    assert place_of(document, "Pilot", "a.xlsb") == "a.xlsb, 'Who''s who'!A2:C2"
+    assert document.problems == ("Sheet Notes is hidden; not searched.",)
+
+
+def test_a_damaged_binary_workbook_is_read_or_refused() -> None:
+    assert_outlives_mutants(workbook({"Costs": _COSTS}), BINARY_EXCEL)

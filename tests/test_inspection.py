@@ -91,6 +91,25 @@ def test_every_sentence_is_numbered_and_is_a_cut_of_its_block(tmp_path: Path, qa
     assert (told["media_type"], told["title"], told["characters"]) == ("text/markdown", "The harbour", len(text))
 
 
+@pytest.mark.parametrize(
+    ("data", "encoding", "is_doubted"),
+    [
+        ("Die Fähre ist blau.".encode(), "UTF-8", False),
+        ("\ufeffDie Fähre ist blau.".encode("utf-16-le"), "UTF-16 (byte order mark)", False),
+        ("Паром синий, порт далёкий, маяк горит каждую ночь.".encode("cp1251"), "windows-1251 (a guess)", True),
+    ],
+)
+def test_the_encoding_of_a_text_is_told_and_whether_it_was_guessed(
+    tmp_path: Path, qa: Callable[..., Result], data: bytes, encoding: str, is_doubted: bool
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(data)
+    told: dict[str, Any] = json.loads(qa(path, "--json").stdout)
+    assert told["encoding"] == encoding
+    assert any("guess" in said for said in told["problems"]) == is_doubted
+    assert f"  encoding {encoding}\n" in qa(path).stdout
+
+
 def test_people_see_kind_place_and_beginning_of_each_block_each_sentence_and_each_passage(
     tmp_path: Path, qa: Callable[..., Result]
 ) -> None:

@@ -286,3 +286,36 @@ def test_holding_is_what_reading_all_texts_would_find(texts: list[list[str]], ph
         if size and any(text[at : at + size] == phrase for at in range(len(text) - size + 1))
     ]
     assert found.tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("question", "best"),
+    [
+        ("日本的首都是哪里？", 0),
+        ("公司总部在哪里", 1),
+        ("東京タワーの高さは", 2),
+        ("เมืองหลวงของประเทศไทยคืออะไร", 3),
+        ("ราคาน้ำมัน", 4),
+    ],
+)
+def test_a_question_in_a_script_without_spaces_finds_its_text_by_words(question: str, best: int) -> None:
+    lexicon = Lexicon.build(
+        (
+            "东京是日本的首都，人口约1400万人。",
+            "公司成立于2017年，总部在上海。",
+            "東京タワーは333メートルです。",
+            "ประเทศไทยมีเมืองหลวงชื่อกรุงเทพมหานคร",
+            "ราคาน้ำมันเพิ่มขึ้นทุกวัน",
+            "The tower in Tokyo is tall.",
+        )
+    )
+    numbers, scores = lexicon.match(lexicon.terms(question), 6)
+    assert numbers[np.argmax(scores)] == best
+
+
+def test_a_word_that_a_line_breaks_is_found_whole_and_in_parts() -> None:
+    lexicon = Lexicon.build(("The conve-\nnience store is well-\nknown.", "Nobody paid."))
+    for asked in ("convenience", "known"):
+        assert lexicon.match(lexicon.terms(asked), 2)[0].tolist() == [0]
+    assert lexicon.holding("convenience").tolist() == [0]
+    assert ("convenience", 1) in lexicon.vocabulary("conv")

@@ -126,7 +126,20 @@ CASES = [
     "我是学生。| 他说：“你好！”| 真的吗？| 是的．| 完",
     "彼は「行く。」と言った。| 「帰る！」| 彼女は泣いた。| ３．１４です。",
     "राम घर गया। | सीता आई॥ | वह कौन है? | वह राम है।",
+    "真的吗?| 是的!| 我来了。| 他喜欢Python。| 很好用。| OK.",
+    "“你去哪儿？”他问。| “回家。”她轻声说。| “好！”大家都知道。| （他来了。）| 走了。",
+    "『走れ！』と叫んだ。| （本当に。）| 人口は3.5万人です。",
+    "The firm (会社。) is old. | 社長は田中さんです。| He lives in Tokyo. | 彼は元気だ。",
+    'राम ने कहा, "मैं जाऊँगा।" | डॉ. शर्मा आए। | क्या हुआ? | कुछ नहीं।',
     "هل أنت بخير؟ | نعم، أنا بخير. | شكرا لك.",
+    "وصل د. أحمد في 5.6.2017. | هل نام؟ | نعم! | قال: «مرحبا.» | ما اسمك؟| اسمي علي.",
+    'לאן הלכת? | ד"ר כהן הגיע בשעה 10.30. | הוא אמר: "שלום!" | פרופ\' לוי כתב, עמ\' 45.',
+    "این کتاب است. | آیا می‌آیی؟ | بله! | قیمت ۳٫۵ تومان است.",
+    "ประเทศไทยมีเมืองหลวงชื่อกรุงเทพมหานคร | มีประชากรสิบล้านคน ตั้งอยู่ริมแม่น้ำเจ้าพระยา | เป็นศูนย์กลาง",
+    "ใน พ.ศ. 2560 เปิดเวลา 9.00 น. ถึง 17.00 น. ทุกวัน",
+    "สวัสดีครับทุกคนที่มาในวันนี้. | ขอบคุณมากครับ",
+    "គាត់ទៅផ្ទះ។ | នាងនៅទីនេះ៕",
+    "Αυτό είναι καλό; | Ναι, είναι. | Τέλος.",
     "یہ کتاب ہے۔ | وہ قلم ہے۔",
     "สวัสดีครับผมชื่อจอห์นและผมมาจากเมืองไกล | ผมชอบกินข้าวผัดกับเพื่อนทุกวัน",
     "Он родился в 1990 г. в Москве. | Потом уехал.",
@@ -224,6 +237,11 @@ def test_sentences_cover_their_block_in_order_and_fit(parts: list[tuple[str, str
         assert list(spans) == [Span(block.start + span.start, block.start + span.end) for span in alone]
 
 
+def test_an_upright_bar_typed_for_a_danda_ends_a_sentence_of_hindi_alone() -> None:
+    assert quotes("राम आया | सीता गई| वह कौन है?") == ["राम आया |", "सीता गई|", "वह कौन है?"]
+    assert quotes("Ram | Sita | Ravi") == ["Ram | Sita | Ravi"]
+
+
 def test_titles_headings_and_rows_are_one_sentence_however_they_are_punctuated() -> None:
     for kind in ("title", "heading", "row"):
         assert quotes("  Part 1. The start. What then? ", kind) == ["Part 1. The start. What then?"]
@@ -289,6 +307,8 @@ HOSTILE = {
     "quotation marks": ('."', 200_000),
     "ideographic stops": ("。", 200_000),
     "ideographic quotations": ("。」と", 200_000),
+    "narrow exclamations after ideographs": ("是!", 200_000),
+    "bars after Hindi": ("ा |", 200_000),
     "lost spaces": ("end.The ", 200_000),
     "phrases": ("ไทย ", 200_000),
     "parted exclamations": ("! ", 60_000),

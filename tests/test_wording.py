@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.wording import form, joined, mark, plain, words
+from qa.wording import form, grams, joined, mark, plain, rejoined, words
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 
@@ -87,3 +87,33 @@ def test_a_text_without_spaces_is_looked_through_once(text: str) -> None:
     joined(text)
     words(text)
     assert time.perf_counter() - began < 5
+
+
+_SPACED = st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0x0DFF), max_size=80)
+
+
+@given(_SPACED)
+def test_text_of_scripts_with_spaces_is_not_taken_apart(text: str) -> None:
+    assert grams(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("日本的首都", "日本 本的 的首 首都"),
+        ("他喜欢Python。猫", "他喜 喜欢 Python。 猫"),
+        ("高さは333", "高さ さは 333"),
+        ("ที่ดิน", "ทีด ีดิ ดิน"),
+        ("서울의 수도", "서울의 수도"),
+    ],
+)
+def test_runs_without_spaces_are_taken_apart_into_pairs_or_threes(text: str, found: str) -> None:
+    assert grams(text).split() == found.split()
+
+
+def test_words_broken_at_the_end_of_a_line_are_whole() -> None:
+    text = (
+        "The conve-\n  nience of the har\u00ad\r\nbour, well-known: pages 3-\n4, Foo-\nBar, a -\nb and conve-\nnience."
+    )
+    assert rejoined(text) == ["convenience", "harbour"]
+    assert rejoined("well-known and pre-war") == []

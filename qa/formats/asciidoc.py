@@ -57,7 +57,7 @@ class _Block:
 def read(data: bytes, limits: Limits) -> Document:
     """Headings, lists, tables, code and quotes; comments are left out, other files never included. Attributes that the
     source sets are put in where it names them."""
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     check_size(len(text), 0, limits)
     composition = Composition(limits)
     headings = HeadingPath()
@@ -73,7 +73,7 @@ def read(data: bytes, limits: Limits) -> Document:
         if kind == "heading":
             headings.enter(block.level, block.text)
         before = kind
-    return composition.document(MEDIA_TYPE, title, problems)
+    return composition.document(MEDIA_TYPE, title, problems, encoding)
 
 
 class _Source:

@@ -49,7 +49,7 @@ _ON_TOP = re.compile(r"@|#|//|/?\*|--|\[")
 def read(data: bytes, limits: Limits) -> Document:
     """A block is a run of lines without a blank one, up to 60 of them. Its place is its line, below the names of the
     classes and functions around it, which are found by the words of most languages and by indentation."""
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     check_size(len(text), 0, limits)
     headings = HeadingPath()
     blocks = []
@@ -62,7 +62,7 @@ def read(data: bytes, limits: Limits) -> Document:
         place = ", ".join(filter(None, (".".join(path), f"line {number}")))
         blocks.append(Block("code", start, end, Locator(path, line=number, place=one_line(place), kind="lines")))
         check_size(0, len(blocks), limits)
-    return Document(text, "", MEDIA_TYPE, tuple(blocks), problems)
+    return Document(text, "", MEDIA_TYPE, tuple(blocks), problems, encoding=encoding)
 
 
 def _runs(text: str) -> Iterator[list[tuple[int, int, int]]]:

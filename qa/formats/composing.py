@@ -85,9 +85,10 @@ class Composition:
         """Whether any text was added yet."""
         return bool(self._blocks)
 
-    def document(self, media_type: str, title: str, problems: Iterable[str] = ()) -> Document:
+    def document(self, media_type: str, title: str, problems: Iterable[str] = (), encoding: str = "") -> Document:
         text = without_surrogates("".join(self._pieces))
-        return Document(text, one_line(without_surrogates(title)), media_type, tuple(self._blocks), tuple(problems))
+        title = one_line(without_surrogates(title))
+        return Document(text, title, media_type, tuple(self._blocks), tuple(problems), encoding=encoding)
 
 
 def without_surrogates(text: str) -> str:

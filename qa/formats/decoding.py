@@ -42,30 +42,31 @@ _BINARY = "holds binary data, not text"
 _BINARY_REMEDY = "If it is a document, give it the file ending of its real type."
 
 
-def decode(data: bytes, declared: str = "") -> tuple[str, tuple[str, ...]]:
-    """The text of `data`, code point for code point, and sentences about what had to be guessed or replaced.
+def decode(data: bytes, declared: str = "") -> tuple[str, tuple[str, ...], str]:
+    """The text of `data`, code point for code point; sentences about what had to be guessed or replaced; and the name
+    of the encoding, with what it was recognised by unless all bytes are valid UTF-8: "UTF-16 (byte order mark)".
 
     A byte order mark decides and stays in the text; then comes UTF-8, then the encoding the document declares for
     itself, then a guess. Raises UnreadableFile for what is not text.
     """
-    text, problems = _decoded(data, declared)
+    text, problems, encoding = _decoded(data, declared)
     if "\0" in text or _control_characters(text) > _MAX_CONTROL_SHARE * len(text):
         raise UnreadableFile(_BINARY, _BINARY_REMEDY)
-    return text, problems
+    return text, problems, encoding
 
 
-def _decoded(data: bytes, declared: str) -> tuple[str, tuple[str, ...]]:
+def _decoded(data: bytes, declared: str) -> tuple[str, tuple[str, ...], str]:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             text = data.decode(encoding, "replace")
             if text.count("\ufffd") > _MAX_CONTROL_SHARE * len(text):
                 raise UnreadableFile(_BINARY, _BINARY_REMEDY)  # the mark was two bytes of something else
-            return text, _replaced(text, encoding.upper()[:6])
+            return text, _replaced(text, encoding.upper()[:6]), f"{encoding.upper()[:6]} (byte order mark)"
     declared = declared.strip().lower()
     if declared in _STATEFUL:
-        return data.decode(declared, "replace"), ()
+        return data.decode(declared, "replace"), (), f"{declared} (declared)"
     try:
-        return data.decode("utf-8"), ()
+        return data.decode("utf-8"), (), "UTF-8"
     except UnicodeDecodeError as error:
         first_bad = error.start
     if b"\0" in data[:_GUESS_AFTER]:
@@ -73,16 +74,17 @@ def _decoded(data: bytes, declared: str) -> tuple[str, tuple[str, ...]]:
     lenient = data.decode("utf-8", "replace")
     bad = lenient.count("\ufffd")
     if len(data) - len(lenient) > 4 * bad:  # far more bytes took part in valid sequences than in broken ones
-        return lenient, _replaced(lenient, "UTF-8")
+        return lenient, _replaced(lenient, "UTF-8"), "UTF-8 (most of it)"
     if _DECLARABLE.fullmatch(declared):
         try:
-            return data.decode(_READ_AS.get(declared, declared)), ()
+            read_as = _READ_AS.get(declared, declared)
+            return data.decode(read_as), (), f"{_shown(read_as)} (declared)"
         except (LookupError, UnicodeDecodeError):
             pass  # the declaration is wrong, or names no encoding: guess
     return _guessed(data, first_bad)
 
 
-def _guessed(data: bytes, first_bad: int) -> tuple[str, tuple[str, ...]]:
+def _guessed(data: bytes, first_bad: int) -> tuple[str, tuple[str, ...], str]:
     from charset_normalizer import from_bytes
 
     # What lies before the first byte beyond ASCII tells nothing, and the whole of a large file takes too long.
@@ -93,8 +95,13 @@ def _guessed(data: bytes, first_bad: int) -> tuple[str, tuple[str, ...]]:
         text = data.decode(guess.encoding, "replace")
     except LookupError:
         raise UnreadableFile(_BINARY, _BINARY_REMEDY) from None
-    name = re.sub(r"^cp(125\d)$", r"windows-\1", guess.encoding)
-    return text, (f"Read as {name}, which is a guess: it is not valid UTF-8.",)
+    name = _shown(guess.encoding)
+    return text, (f"Read as {name}, which is a guess: it is not valid UTF-8.",), f"{name} (a guess)"
+
+
+def _shown(encoding: str) -> str:
+    """The name of an encoding that people know."""
+    return re.sub(r"^cp(125\d)$", r"windows-\1", encoding)
 
 
 def _replaced(text: str, encoding: str) -> tuple[str, ...]:

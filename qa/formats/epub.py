@@ -58,7 +58,7 @@ def read(data: bytes, limits: Limits) -> Document:
 
 def _page(markup: bytes, limits: Limits) -> Document:
     declared = _DECLARED.match(markup)
-    source, _ = decode(markup, declared[1].decode("ascii") if declared else "")
+    source, _, _ = decode(markup, declared[1].decode("ascii") if declared else "")
     source = _BODY.sub(lambda body: f"{body[0]}<article>", html.opened_up(source), count=1)
     return html.read_markup(source, MEDIA_TYPE, limits)
 

@@ -59,8 +59,8 @@ def read(data: bytes, limits: Limits) -> Document:
         most = limits.max_markup_bytes // 2**20
         raise UnreadableFile(f"is HTML of more than {most:,} MiB", "Split it into smaller files.")
     declared = _CHARSET.search(data, 0, _CHARSET_WITHIN)
-    source, problems = decode(data, declared[1].decode("ascii", "replace") if declared else "")
-    return read_markup(opened_up(source), MEDIA_TYPE, limits, problems=problems)
+    source, problems, encoding = decode(data, declared[1].decode("ascii", "replace") if declared else "")
+    return read_markup(opened_up(source), MEDIA_TYPE, limits, problems=problems, encoding=encoding)
 
 
 def opened_up(source: str) -> str:
@@ -72,7 +72,12 @@ def opened_up(source: str) -> str:
 
 
 def read_markup(
-    source: str, media_type: str, limits: Limits, title: str = "", problems: Iterable[str] = ()
+    source: str,
+    media_type: str,
+    limits: Limits,
+    title: str = "",
+    problems: Iterable[str] = (),
+    encoding: str = "",
 ) -> Document:
     """A document of any format that was turned into HTML. Its title is its only h1, else `title`, else its <title>,
     else its first h1."""
@@ -103,7 +108,7 @@ def read_markup(
             headings.clear()
         elif kind == "heading":
             headings.enter(piece.level, piece.text)
-    return composition.document(media_type, title, problems)
+    return composition.document(media_type, title, problems, encoding)
 
 
 def _tamed(source: str, limits: Limits) -> str:

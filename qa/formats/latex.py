@@ -86,7 +86,7 @@ class _Block:
 def read(data: bytes, limits: Limits) -> Document:
     """Sections, lists, tables, captions, formulas and notes; citations, labels, drawings and comments are left out.
     Other files are never included, and the author's own commands not carried out: what they are given is kept."""
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     check_size(len(text), 0, limits)
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     newlines = [match.start() for match in re.finditer("\n", text)]
@@ -111,7 +111,7 @@ def read(data: bytes, limits: Limits) -> Document:
             *problems,
             f"Other files that it includes were not read with it: {', '.join(source.included[:10])}.",
         )
-    return composition.document(MEDIA_TYPE, title, problems)
+    return composition.document(MEDIA_TYPE, title, problems, encoding)
 
 
 class _Source:

@@ -129,7 +129,9 @@ class _Parts:
 def _text(part: Message) -> tuple[str, tuple[str, ...]]:
     payload = part.get_payload(decode=True)
     try:
-        words, problems = decode(payload if isinstance(payload, bytes) else b"", str(part.get_param("charset") or ""))
+        words, problems, _ = decode(
+            payload if isinstance(payload, bytes) else b"", str(part.get_param("charset") or "")
+        )
     except UnreadableFile as error:
         return "", (f"A part of a message was not read: it {error.what}.",)
     return words.removeprefix("\ufeff"), problems

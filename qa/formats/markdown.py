@@ -65,7 +65,7 @@ class _Piece:
 def read(data: bytes, limits: Limits) -> Document:
     """The text is `data` decoded, code point for code point, but for tables. Blocks leave out the signs at their edges
     ("#", "-", ">", fences); emphasis and links within them stay as they are written."""
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     check_size(len(text), 0, limits)
     source = _Source(text)
     if len(source.starts) > _MAX_LINES:
@@ -95,7 +95,8 @@ def read(data: bytes, limits: Limits) -> Document:
         elif piece.kind == "heading":
             headings.enter(piece.level, piece.name)
     canonical.append(text[taken:])
-    return Document("".join(canonical), one_line(title), MEDIA_TYPE, tuple(blocks), problems)
+    text = "".join(canonical)
+    return Document(text, one_line(title), MEDIA_TYPE, tuple(blocks), problems, encoding=encoding)
 
 
 class _Source:

@@ -24,7 +24,7 @@ _MAX_OUTPUT = 20_000
 def read(data: bytes, limits: Limits) -> Document:
     """Cells are counted from 1, all of them. Results are read as far as they are text; pictures and errors are left
     out. The title is the first heading of level 1."""
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     try:
         notebook = json.loads(text.removeprefix("\ufeff"))
     except ValueError as error:
@@ -53,7 +53,7 @@ def read(data: bytes, limits: Limits) -> Document:
     if left_out:
         what = "1 result is" if left_out == 1 else f"{left_out:,} results are"
         problems = (*problems, f"{what} longer than {_MAX_OUTPUT:,} characters; not searched.")
-    return composition.document(MEDIA_TYPE, title, problems)
+    return composition.document(MEDIA_TYPE, title, problems, encoding)
 
 
 def _add_prose(composition: Composition, headings: HeadingPath, source: str, place: str, limits: Limits) -> str:

@@ -50,7 +50,7 @@ class _Block:
 def read(data: bytes, limits: Limits) -> Document:
     """Headings, lists, tables, notes and code; other files are never included. Of directives that docutils does not
     know, as those of Sphinx, the words are read."""
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     check_size(len(text), 0, limits)
     text = text.removeprefix("\ufeff")
     if len(text) > _MAX_CHARS or max(map(len, text.splitlines()), default=0) > _MAX_LINE:
@@ -70,7 +70,7 @@ def read(data: bytes, limits: Limits) -> Document:
         if kind == "heading":
             headings.enter(block.level, block.text)
         before = kind
-    return composition.document(MEDIA_TYPE, title, problems)
+    return composition.document(MEDIA_TYPE, title, problems, encoding)
 
 
 def _parsed(text: str) -> nodes.document:

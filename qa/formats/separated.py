@@ -22,7 +22,7 @@ _SAMPLE_CHARS, _SAMPLE_ROWS = 65_536, 100
 def _read(data: bytes, limits: Limits, *, media_type: str) -> Document:
     """Rows count from 1, header included, as a spreadsheet program would number them; `line` is the line of the file in
     which a row begins."""
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     check_size(len(text), 0, limits)
     lines = text.removeprefix("\ufeff").splitlines(keepends=True)
     announced = lines[0].strip().lower() if lines else ""
@@ -50,7 +50,7 @@ def _read(data: bytes, limits: Limits, *, media_type: str) -> Document:
         composition.add(part.kind, part.text, place, "\n")
         if part.kind == "heading":
             headings.enter(1, part.text)
-    return composition.document(media_type, "", problems)
+    return composition.document(media_type, "", problems, encoding)
 
 
 def read_as(media_type: str) -> Callable[[bytes, Limits], Document]:

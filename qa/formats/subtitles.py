@@ -38,7 +38,7 @@ def _read(data: bytes, limits: Limits, *, media_type: str) -> Document:
     import webvtt
     from webvtt.errors import MalformedCaptionError, MalformedFileError
 
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     check_size(len(text), 0, limits)
     text = text.removeprefix("\ufeff")
     try:
@@ -53,7 +53,7 @@ def _read(data: bytes, limits: Limits, *, media_type: str) -> Document:
     lost = sum("-->" in line for line in text.splitlines()) - len(captions)
     if lost > 0:
         problems = (*problems, f"{lost:,} of its cues could not be read: their times are not well-formed.")
-    return composition.document(media_type, "", problems)
+    return composition.document(media_type, "", problems, encoding)
 
 
 def _utterances(captions: Iterable[Any]) -> Iterable[tuple[str, str]]:

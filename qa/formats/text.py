@@ -61,7 +61,7 @@ class _Piece:
 
 def read(data: bytes, limits: Limits) -> Document:
     """The text is `data` decoded, code point for code point: newlines, byte order mark and all stay as they are."""
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     check_size(len(text), 0, limits)
     pieces: list[_Piece] = []
     for piece in _pieces(text):
@@ -81,7 +81,7 @@ def read(data: bytes, limits: Limits) -> Document:
         blocks.append(Block(kind, piece.start, piece.end, Locator(headings.path, line=piece.line)))
         if kind == "heading":
             headings.enter(piece.level, piece.heading)
-    return Document(text, title, MEDIA_TYPE, tuple(blocks), problems)
+    return Document(text, title, MEDIA_TYPE, tuple(blocks), problems, encoding=encoding)
 
 
 def _pieces(text: str) -> Iterator[_Piece]:

@@ -41,7 +41,7 @@ def read(data: bytes, limits: Limits) -> Document:
     """The plain values of an object are a row, "name: value | name: value", with those of objects
     within it; what is nested deeper follows. Places are
     written as in most programming languages, with the first of a list 0: "members[0].address"."""
-    text, problems = _decoded(data, limits)
+    text, problems, encoding = _decoded(data, limits)
     try:
         value = _loads(text)
     except json.JSONDecodeError as error:
@@ -51,12 +51,12 @@ def read(data: bytes, limits: Limits) -> Document:
     composition = Composition(limits)
     _add(composition, value, _Place(""), None)
     title = value.get("title") if isinstance(value, dict) else None
-    return composition.document(JSON, title if isinstance(title, str) else "", problems)
+    return composition.document(JSON, title if isinstance(title, str) else "", problems, encoding)
 
 
 def read_lines(data: bytes, limits: Limits) -> Document:
     """A record in each line. A line that cannot be read is named, and the others are read."""
-    text, problems = _decoded(data, limits)
+    text, problems, encoding = _decoded(data, limits)
     composition = Composition(limits)
     bad: list[int] = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -76,16 +76,16 @@ def read_lines(data: bytes, limits: Limits) -> Document:
         problems = (*problems, said)
         if not composition.has_blocks:
             raise UnreadableFile("holds no line that is valid JSON", "Is it misnamed?")
-    return composition.document(LINES, "", problems)
+    return composition.document(LINES, "", problems, encoding)
 
 
-def _decoded(data: bytes, limits: Limits) -> tuple[str, tuple[str, ...]]:
+def _decoded(data: bytes, limits: Limits) -> tuple[str, tuple[str, ...], str]:
     if len(data) > limits.max_markup_bytes:
         most = limits.max_markup_bytes // 2**20
         raise UnreadableFile(f"is JSON of more than {most:,} MiB", "Split it into smaller files.")
-    text, problems = decode(data)
+    text, problems, encoding = decode(data)
     check_size(len(text), 0, limits)
-    return text.removeprefix("\ufeff"), problems
+    return text.removeprefix("\ufeff"), problems, encoding
 
 
 def _loads(text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.entities import html5
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def read(data: bytes, limits: Limits) -> Document:
         raise UnreadableFile(f"is not well-formed XML: {one_line(error.msg)}", "Correct it there.") from error
     if name_of(root) == "html":
         found = html.read(data, limits)
-        return Document(found.text, found.title, MEDIA_TYPE, found.blocks, found.problems)
+        return replace(found, media_type=MEDIA_TYPE)
     problems = ["Entities that the file defines were left out."] if _put_in_characters(root) else []
     is_article = name_of(root) in ("article", "book", "book-part") and root.find("{*}front") is not None
     composition = Composition(limits)
