@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from io import TextIOWrapper, UnsupportedOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -339,11 +339,12 @@ def qa() -> None:
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--threads", type=click.IntRange(0, 1024), help="Texts encoded side by side. [default: one a core]")
+@click.option("--reencode", is_flag=True, help="Change the index over to --model first, from the text it holds.")
 @_wait
 @_rule_options
 @_ocr_option
 @_index_options
-def index_(paths: tuple[Path, ...], as_json: bool, wait_s: float, **flags: Any) -> None:
+def index_(paths: tuple[Path, ...], as_json: bool, reencode: bool, wait_s: float, **flags: Any) -> None:
     """Index the files below each PATH, or bring all that is indexed up to date.
 
     Only what changed is read, and only new text encoded. --include, --exclude and --hidden are kept with each PATH, or
@@ -356,6 +357,12 @@ def index_(paths: tuple[Path, ...], as_json: bool, wait_s: float, **flags: Any) 
     with _told():
         choice = _choice(flags)
         settings = _settings(flags, "threads", "ocr")
+        if reencode:
+            from qa import reencoding
+
+            with terminal.steps("Encoding") as progress:
+                done = reencoding.reencode(settings, announce=_announce, progress=progress, wait_s=wait_s)
+            _announce(f"From the model {done.old.model} to {done.new.model}: {done.encoded:,} passages encoded.")
         report = _build(list(paths), settings, wait_s, choice)
         if as_json:
             _print_json(_report_json(report))
@@ -506,6 +513,149 @@ def migrate(wait_s: float, **flags: Any) -> None:
         old = migration.migrate(settings.index, wait_s)
         said = f"is brought over from format {old} to" if old != library.FORMAT else "has, as before,"
         click.echo(f"The index in {settings.index} {said} format {library.FORMAT}.")
+
+
+@qa.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_wait
+@_index_options
+def verify(as_json: bool, wait_s: float, **flags: Any) -> None:
+    """Check every byte of an index against what was noted when it was written, and name what is damaged.
+
+    Changes nothing. Exits with 1 when something is damaged; `qa repair` mends it.
+    """
+    with _told():
+        from qa import health
+
+        settings = _settings(flags)
+        with terminal.steps("Checking") as progress:
+            found = health.verify(settings.index, wait_s=wait_s, progress=progress)
+        if as_json:
+            _print_json(asdict(found))
+        else:
+            for line in terminal.health(found, settings.index):
+                click.echo(line)
+        raise SystemExit(1 if found.damages else 0)
+
+
+@qa.command()
+@_wait
+@_index_options
+def repair(wait_s: float, **flags: Any) -> None:
+    """Mend a damaged index: save what can be read and is what was stored, and read the rest again from the files.
+
+    The damaged library is kept in a folder beside. Exits with 1 when documents are lost whose files are gone.
+    """
+    with _told():
+        from qa.repair import repair as mend
+
+        settings = _settings(flags)
+        with terminal.steps("Checking") as progress:
+            done = mend(settings.index, wait_s=wait_s, progress=progress)
+        for line in terminal.repair(done, settings.index):
+            click.echo(line)
+        if not done.empty:
+            click.echo(terminal.summary(_build([], settings, wait_s), settings.index))
+        raise SystemExit(1 if done.gone or done.empty else 0)
+
+
+@qa.command()
+@click.argument("target", type=click.Path(path_type=Path), metavar="DIR")
+@_index_options
+def backup(target: Path, **flags: Any) -> None:
+    """Copy an index to the new folder DIR, whoever reads or writes it meanwhile, and check the copy.
+
+    DIR is an index like any other afterwards: ask it with --index DIR, or copy it back.
+    """
+    with _told():
+        from qa.backup import backup as copy
+
+        settings = _settings(flags)
+        with terminal.steps("Copying") as progress:
+            made = copy(settings.index, target, progress=progress)
+        click.echo(
+            f"{terminal.plain(str(made.folder))} is a copy of commit {made.commit:,}: {made.documents:,} documents, "
+            f"{made.bytes:,} bytes, checked."
+        )
+
+
+@qa.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option("--no-vectors", is_flag=True, help="Leave them out: the import encodes the text again.")
+@_index_options
+def export(file: Path, no_vectors: bool, **flags: Any) -> None:
+    """Write all that an index holds to FILE, a JSON object a line; "-" is stdout."""
+    with _told():
+        from qa import exchange
+
+        settings = _settings(flags)
+        with terminal.steps("Writing") as progress, _whole(file) as out:
+            count = exchange.export(settings.index, out, vectors=not no_vectors, progress=progress)
+        _announce(f"{count:,} documents written.")
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[BinaryIO]:
+    """What is written takes the name of the file when all of it is there; "-" is stdout."""
+    if str(file) == "-":
+        yield sys.stdout.buffer
+        return
+    work = file.with_name(f".{file.name}.part")
+    try:
+        with work.open("wb") as out:
+            yield out
+        work.replace(file)
+    finally:
+        work.unlink(missing_ok=True)
+
+
+@qa.command("import")
+@click.argument("file", type=click.File("rb"))
+@_wait
+@_index_options
+def import_(file: BinaryIO, wait_s: float, **flags: Any) -> None:
+    """Make a new index of what `qa export` wrote to FILE; "-" is stdin.
+
+    Documents need not be there: they are answered from as they were, and said to be missing. Without vectors in FILE
+    the text is encoded, by --model.
+    """
+    with _told():
+        from qa import exchange
+
+        settings = _settings(flags)
+        with terminal.steps("Reading") as progress:
+            count = exchange.import_(file, settings, announce=_announce, progress=progress, wait_s=wait_s)
+        click.echo(f"Index {terminal.plain(str(settings.index))}: {count:,} documents taken in.")
+
+
+@qa.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--undo", is_flag=True, help="Let what was forgotten be indexed again, by the next `qa index`.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_wait
+@_index_options
+def forget(paths: tuple[str, ...], undo: bool, as_json: bool, wait_s: float, **flags: Any) -> None:
+    """Remove documents so that none of their words is left in any byte of the index, and leave their files out of it
+    from now on.
+
+    PATH is a document, or a folder of documents, as citations name it or as it lies on disk. The files themselves are
+    not touched.
+    """
+    with _told():
+        from qa import forgetting
+
+        settings = _settings(flags)
+        if undo:
+            for path in forgetting.remember(paths, settings, wait_s=wait_s):
+                click.echo(f"{terminal.plain(path)} may be indexed again: qa index")
+            return
+        gone = forgetting.forget(paths, settings, announce=_announce, wait_s=wait_s)
+        if as_json:
+            files, aside = ([str(path) for path in held] for held in (gone.files, gone.aside))
+            _print_json({"forgotten": dict(gone.documents), "files": files, "aside": aside})
+        else:
+            for line in terminal.forgotten(gone):
+                click.echo(line)
 
 
 @qa.command("why-not")

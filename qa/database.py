@@ -12,7 +12,7 @@ import os
 import shlex
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,13 @@ OLDER = (UNSEALED,)
 """Formats that `qa migrate` brings over."""
 
 _META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
+
+
+REPAIRED = ".repaired"
+"""The folder in which a repair makes the file that will take the place of a damaged one."""
+
+PROBES = 2_000
+"""Row numbers that are tried beyond the last that is found in a damaged table: a page holds fewer."""
 
 
 class Database:
@@ -85,6 +92,11 @@ class Database:
             identity = _identity(file)
             readable = os.access(file, os.R_OK)
         except (FileNotFoundError, NotADirectoryError) as error:
+            if (self.folder / REPAIRED / FILE).exists():
+                raise IndexUnusable(
+                    f"The repair of the index in {self.folder} was interrupted.",
+                    f"Finish it: qa repair{flag(self.folder)}",
+                ) from error
             raise IndexMissing(
                 f"There is no index in {self.folder}.", f"Make one: qa index FOLDER{flag(self.folder)}"
             ) from error
@@ -95,7 +107,10 @@ class Database:
         try:
             self._connection, self._frozen = _connected(file, self._write)
             if self._write:
-                self._connection.executescript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+                self._connection.executescript(
+                    # What is deleted is overwritten at once, for those who have something to hide.
+                    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+                )
             found = self.text("format")
             if self._number is None or found == str(self._number):
                 _ = self.birth, int(self.text("commit"))
@@ -112,16 +127,59 @@ class Database:
 
     @contextmanager
     def writing(self, *, counted: bool = True) -> Iterator[None]:
-        """One transaction: all of it and, if it is `counted`, a new commit number, or nothing."""
+        """One transaction: all of it and, if it is `counted`, a new commit number, or nothing. `writes` counts all."""
         self.change("BEGIN IMMEDIATE")
         try:
             yield
+            self.set("writes", str(int(self.values().get("writes", 0)) + 1))
             if counted:
                 self.set("commit", str(int(self.text("commit")) + 1))
             self.change("COMMIT")
         except BaseException:
             self._roll_back()
             raise
+
+    def copy_to(self, folder: Path, progress: Callable[[int, int], None]) -> None:
+        """Write the file as it stands, whoever changes it meanwhile, to another folder; it appears there whole or not
+        at all. `progress` is told pages copied, and of how many. Inside `reading`."""
+        work = folder / f".new-{FILE}"
+        target = sqlite3.connect(work, isolation_level=None)
+        try:
+            self._connection.backup(
+                target, pages=1024, progress=lambda status, left, total: progress(total - left, total)
+            )
+        except sqlite3.DatabaseError as error:
+            raise self._meaning(error) from error
+        finally:
+            target.close()
+        _sync(work)
+        work.replace(folder / FILE)
+        _sync(folder)
+
+    def faults(self) -> list[str]:
+        """What SQLite itself finds wrong with the file: pages, trees, and keys that do not fit their rows."""
+        try:
+            found = self._connection.execute("PRAGMA integrity_check(10)").fetchall()
+            found += self._connection.execute("PRAGMA foreign_key_check").fetchall()
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+        return [" ".join(map(str, row)) for row in found if row != ("ok",)]
+
+    def wipe(self) -> None:
+        """Leave nothing in the file and its log but what is stored now: the file is written anew, and the log emptied
+        into it. Raises IndexBusy while a reader needs the log as it is."""
+        self.change("VACUUM")
+        self.settle()
+
+    def settle(self) -> None:
+        """Bring all that was committed from the log into the file, and empty the log. Raises IndexBusy while a reader
+        needs the log as it is."""
+        for busy, _, _ in self.rows("PRAGMA wal_checkpoint(TRUNCATE)", (int, int, int)):
+            if busy:
+                raise IndexBusy(
+                    f"A program that reads the index in {self.folder} still needs what was there before.",
+                    "Wait for its question to be answered, or end it, and run the command again.",
+                )
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -221,7 +279,8 @@ class Database:
 
     def _meaning(self, error: sqlite3.DatabaseError) -> Exception:
         """What SQLite's error is to a user; itself where it is a mistake of ours."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
+        extended = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
+        code = extended & 0xFF
         if isinstance(error, sqlite3.ProgrammingError):
             return error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -231,10 +290,35 @@ class Database:
                 f"The index in {self.folder} cannot be opened or written ({error}).",
                 "Is the disk full, or the folder read-only?",
             )
+        if code == sqlite3.SQLITE_IOERR and extended != sqlite3.SQLITE_IOERR_SHORT_READ:
+            return UsageError(
+                f"The disk failed while the index in {self.folder} was read or written ({error}).",
+                "What was committed is kept. Look after the disk, then run the command again.",
+            )
         return self.damaged(f"{FILE} cannot be read ({error})")
 
     def damaged(self, what: str) -> QAError:
         return IndexUnusable(f"The index in {self.folder} is damaged: {what}.", anew(self.folder))
+
+
+def readable(file: Path, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table that can still be read in a file that may be damaged, each once, by their numbers."""
+    try:
+        connection = _opened(f"file:{quote(os.fsencode(file.resolve()))}?mode=ro")
+    except sqlite3.DatabaseError:
+        return
+    try:
+        numbers: set[int] = set()
+        for way in ("ASC", "DESC"):
+            with suppress(sqlite3.DatabaseError):
+                numbers.update(row[0] for row in connection.execute(f"SELECT rowid FROM {table} ORDER BY rowid {way}"))
+        for number in range(1, max(numbers, default=0) + PROBES):
+            try:
+                yield from connection.execute(f"SELECT {columns} FROM {table} WHERE rowid = ?", (number,)).fetchall()
+            except sqlite3.DatabaseError:
+                continue
+    finally:
+        connection.close()
 
 
 def _connected(file: Path, write: bool) -> tuple[sqlite3.Connection, bool]:
@@ -303,4 +387,7 @@ def flag(folder: Path) -> str:
 
 
 def anew(folder: Path) -> str:
-    return f"Build it anew from the documents: delete the folder {folder}, then qa index FOLDER{flag(folder)}"
+    return (
+        f"Mend it: qa repair{flag(folder)}. Or build it anew from the documents: delete the folder {folder}, then "
+        f"qa index FOLDER{flag(folder)}"
+    )

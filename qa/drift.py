@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qa import folders, stamps
 from qa.folders import Listing, Place
-from qa.library import Library, Root
+from qa.library import Library, Root, identity
 from qa.records import Problem, Source, Stamp
 
 
@@ -27,7 +27,8 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is found at a root now, and what the library holds of it: documents and problems by path."""
+    """What is found at a root now, and what the library holds of it: documents and problems by path. `forgotten` files
+    are there, and not in the listing, because they are not to be read again."""
 
     root: Root
     place: Place
@@ -35,6 +36,7 @@ class Look:
     known: Mapping[str, Source]
     problems: Mapping[str, Problem]
     drift: Drift
+    forgotten: tuple[str, ...] = ()
 
 
 def look(library: Library, root: Root) -> Look | None:
@@ -48,9 +50,13 @@ def look(library: Library, root: Root) -> Look | None:
     then = notes.place(root.id)
     if place is None or folders.is_absent(place, Place(*then) if then else None, is_empty=not listing.files):
         return None
+    gone = library.forgotten()
+    forgotten = tuple(path for path in listing.files if identity(root, path) in gone)
+    for path in forgotten:
+        del listing.files[path]
     known = library.known(root)
     problems = {problem.path: problem for problem in library.problems_of(root)}
-    return Look(root, place, listing, known, problems, of(listing, known, notes.stamps(), problems))
+    return Look(root, place, listing, known, problems, of(listing, known, notes.stamps(), problems), forgotten)
 
 
 def of(listed: Listing, known: Mapping[str, Source], held: Mapping[str, Stamp], failed: Collection[str]) -> Drift:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qa import drift, folders, formats, lock, models, noise, passages, rules, sentences, snapshot, stamps
+from qa import drift, folders, formats, imprint, lock, models, noise, passages, rules, sentences, snapshot, stamps
+from qa.database import FILE
 from qa.drift import Look
 from qa.encoder import Encoder
-from qa.errors import IndexMissing, IndexUnusable, UnreadableFile, UsageError
+from qa.errors import IndexMissing, IndexUnusable, ModelUnusable, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
 from qa.reading import Readers, Reading
 from qa.records import Document, Encoding, IndexReport, Passage, Problem, Rules, Source, Stamp
@@ -146,7 +148,9 @@ class Indexer:
             encoder = self._prepared()
             with self._library(encoder) as library:
                 run = _Run(library, encoder, readers, pages.progress, leave, with_ocr=self._settings.ocr)
-                return run.bring(roots, choice)
+                report = run.bring(roots, choice)
+                imprint.renew(library)
+                return report
 
     def drop(self, path: Path, *, wait_s: float = 0.0) -> int:
         """Take a folder out of the index, with all documents of it; how many those were. It is named by its path,
@@ -166,6 +170,7 @@ class Indexer:
                 with library.writing():
                     library.drop_root(wanted[0])
                 snapshot.write(library, lambda held: noise.level(held, encoder))
+                imprint.renew(library)
                 return count
 
     def _prepared(self) -> Encoder:
@@ -262,6 +267,7 @@ class _Run:
                 absent.append(root.path)
             else:
                 looked.append(found)
+                self._tally.problems.extend(_forgotten(path) for path in found.look.forgotten)
         self._total_bytes = sum(stat.st_size for found in looked for stat in found.look.listing.files.values())
         batch: list[_Draft] = []
         for found in looked:
@@ -366,6 +372,8 @@ class _Run:
             ends.append((found, gone, problems))
             self._tally.removed += len(gone)
             self._tally.problems.extend(problems)
+        if any(gone for _, gone, _ in ends):
+            self._make_room()
         if batch or any(
             gone or found.touched or problems != library.problems_of(found.look.root) for found, gone, problems in ends
         ):
@@ -382,6 +390,13 @@ class _Run:
         if new:
             with library.notes.noting():
                 library.notes.set_stamps(new)
+
+    def _make_room(self) -> None:
+        """A deletion is written to the log first, which needs room too. On a full disk the derived indexes make way:
+        they are made again from what is left."""
+        folder = self._library.folder
+        if shutil.disk_usage(folder).free < (folder / FILE).stat().st_size:
+            shutil.rmtree(folder / snapshot.FOLDER, ignore_errors=True)
 
     def _due(self, found: _Found) -> Iterator[tuple[str, Path, str]]:
         """The files of a root that may have changed, or of which more can be read now, as `Readers.read` takes them."""
@@ -462,7 +477,8 @@ def _opened(folder: Path, maker: Maker) -> Library:
         library.close()
         raise IndexUnusable(
             f"The index in {folder} was made with {_described(held)}; now it would be {_described(maker)}.",
-            f"Name the old model with --model, or build the index anew: delete the folder {folder}, then qa index "
+            "Name the old model with --model, change over to this one with --reencode, or build the index anew: delete "
+            f"the folder {folder}, then qa index "
             f"FOLDER --index {shlex.quote(str(folder))}",
         )
     return library
@@ -470,3 +486,25 @@ def _opened(folder: Path, maker: Maker) -> Library:
 
 def _described(maker: Maker) -> str:
     return f"the model {maker.model} ({maker.fingerprint}, by {maker.way}) and the splitter {maker.splitter}"
+
+
+def _forgotten(path: str) -> Problem:
+    """Told, but not stored: the name of a file is part of what was forgotten."""
+    return Problem(path, "was forgotten, and is left out", "qa forget --undo PATH lets it in again.", "forgotten")
+
+
+def derive(library: Library, settings: Settings, announce: Announce) -> None:
+    """Make the snapshot of a library as it stands, for whoever has the right to write. Without the model that made its
+    vectors that is left to a later run, and said."""
+    maker = library.maker
+    try:
+        model = models.cached(maker.fingerprint, settings.model_cache) or models.exported(
+            maker.model, settings.model_cache, fetch=settings.fetch_model, announce=announce
+        )
+        if model.fingerprint != maker.fingerprint:
+            raise ModelUnusable(f"The model {maker.model} is another one than that of the index.", "Bring it back.")
+        encoder = Encoder(model, settings.threads)
+    except ModelUnusable as error:
+        announce(f"{error} Until then the search index is made in memory at each start; `qa index` mends it.")
+        return
+    snapshot.write(library, lambda held: noise.level(held, encoder))

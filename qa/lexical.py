@@ -56,7 +56,8 @@ class Lexicon:
 
     @classmethod
     def build(cls, texts: Iterable[str], folder: Path | None = None) -> Lexicon:
-        """Over `texts`, in `folder` (which is made) or in memory. The caller makes it durable and hashes it."""
+        """Over `texts`, in `folder` (which is made) or in memory. The caller makes it durable and hashes it. Raises
+        OSError where it cannot be written."""
         import tantivy
 
         if folder is not None:
@@ -68,20 +69,23 @@ class Lexicon:
             .add_text_field("exact", stored=False, tokenizer_name=EXACT, index_option="position")
             .build()
         )
-        index = tantivy.Index(schema, path=str(folder) if folder else None)
-        index.register_tokenizer(ANALYSER, _analyser())
-        writer = index.writer(WRITER_BYTES, 1)
-        for number, text in enumerate(texts):
-            document = tantivy.Document()
-            document.add_unsigned("number", number)
-            whole = rejoined(text)
-            document.add_text("text", grams(plain(" ".join([text, *whole]))))
-            # Behind what keeps phrases apart, what is joined stands whole: "u.s" is found where "u.s.s.r" is not.
-            document.add_text("exact", " · ".join([" ".join(words(text)), *joined(text), *map(plain, whole)]))
-            writer.add_document(document)
-        writer.commit()
-        writer.wait_merging_threads()
-        index.reload()
+        try:
+            index = tantivy.Index(schema, path=str(folder) if folder else None)
+            index.register_tokenizer(ANALYSER, _analyser())
+            writer = index.writer(WRITER_BYTES, 1)
+            for number, text in enumerate(texts):
+                document = tantivy.Document()
+                document.add_unsigned("number", number)
+                whole = rejoined(text)
+                document.add_text("text", grams(plain(" ".join([text, *whole]))))
+                # Behind what keeps phrases apart, what is joined stands whole: "u.s" is found where "u.s.s.r" is not.
+                document.add_text("exact", " · ".join([" ".join(words(text)), *joined(text), *map(plain, whole)]))
+                writer.add_document(document)
+            writer.commit()
+            writer.wait_merging_threads()
+            index.reload()
+        except ValueError as error:  # tantivy's only one, of a full or failing disk too
+            raise OSError(f"{folder or 'memory'}: {error}") from error
         return cls(index)
 
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from qa.database import FILE, Database, seal
-from qa.errors import UsageError
+from qa.errors import IndexUnusable, UsageError
 from qa.notes import Notes
 from qa.records import Block, Document, Encoding, Locator, Passage, Problem, Source, Span
 
@@ -43,8 +43,12 @@ CREATE TABLE problems (
     PRIMARY KEY (root, path)) STRICT;
 """
 
-_ABOUT = "root, path, id, title, media_type, sha256, size, modified_ns, content_seal, passage_seal"
-_ABOUT_KINDS = (int, str, str, str, str, str, int, int, bytes, bytes)
+ABOUT = "root, path, id, title, media_type, sha256, size, modified_ns, content_seal, passage_seal"
+ABOUT_KINDS = (int, str, str, str, str, str, int, int, bytes, bytes)
+"""What is stored about a document."""
+
+CONTENT = "text, title, media_type, blocks, problems"
+"""What is stored of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +114,11 @@ class Library:
         self._database = database
 
     @classmethod
-    def create(cls, folder: Path, maker: Maker) -> Library:
+    def create(cls, folder: Path, maker: Maker, *, commit: int = 1, forgotten: str = "") -> Library:
         """A new, empty library in `folder`, which is made if need be; it appears whole or not at all. Raises
         UsageError where that cannot be."""
         values = {f"maker.{name}": getattr(maker, name) for name in Maker.__slots__}
+        values |= {"commit": commit, "forgotten": forgotten}
         return cls(Database.create(folder, FORMAT, SCHEMA, {**values, "documents": Tally(), "roots": seal().hex()}))
 
     @classmethod
@@ -124,9 +129,9 @@ class Library:
         library = cls(database)
         try:
             _ = library.maker
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             database.close()
-            raise database.damaged(f"{FILE} cannot be read ({error})") from error
+            raise database.damaged(f"{FILE} does not say what made its vectors ({error})") from error
         return library
 
     def close(self) -> None:
@@ -143,9 +148,9 @@ class Library:
         """The folder of the index."""
         return self._database.folder
 
-    def writing(self) -> AbstractContextManager[None]:
-        """One transaction: all of it and a new commit number, or nothing."""
-        return self._database.writing()
+    def writing(self, *, counted: bool = True) -> AbstractContextManager[None]:
+        """One transaction: all of it and, if it is `counted`, a new commit number, or nothing."""
+        return self._database.writing(counted=counted)
 
     def reading(self) -> AbstractContextManager[None]:
         """One state of the library for all that is read inside, whoever writes meanwhile."""
@@ -164,7 +169,12 @@ class Library:
     @property
     def maker(self) -> Maker:
         """What made the vectors in this library."""
-        model, mark, way, dimensions, splitter = (self._database.text(f"maker.{name}") for name in Maker.__slots__)
+        return self.maker_of(self._database.values())
+
+    @staticmethod
+    def maker_of(values: Mapping[str, str]) -> Maker:
+        """What made the vectors of the library that says this of itself."""
+        model, mark, way, dimensions, splitter = (values[f"maker.{name}"] for name in Maker.__slots__)
         return Maker(model, mark, way, int(dimensions), splitter)
 
     def roots(self) -> tuple[Root, ...]:
@@ -212,7 +222,7 @@ class Library:
 
     def _sources(self) -> list[tuple[tuple[int, str], Source]]:
         with self._database.steady():
-            rows = self._database.rows(f"SELECT {_ABOUT}, source_seal FROM documents", (*_ABOUT_KINDS, bytes))
+            rows = self._database.rows(f"SELECT {ABOUT}, source_seal FROM documents", (*ABOUT_KINDS, bytes))
             stored = self._database.text("documents")
             shown = self._paths()
         found, tally = [], Tally()
@@ -241,7 +251,7 @@ class Library:
         """A document as it was read. Raises UsageError when there is none of that id, IndexUnusable when its text is
         not the one that was stored."""
         rows = self._database.rows(
-            "SELECT text, title, media_type, blocks, problems, content_seal FROM documents WHERE id = ?",
+            f"SELECT {CONTENT}, content_seal FROM documents WHERE id = ?",
             (bytes, str, str, str, str, bytes),
             identity,
         )
@@ -279,9 +289,9 @@ class Library:
         return below(root.path, found[1])
 
     def _about(self, identity: str) -> list[Any] | None:
-        """What `_ABOUT` names of a document, and its seal; None when there is no such document."""
-        query = f"SELECT {_ABOUT}, source_seal FROM documents WHERE id = ?"
-        rows = self._database.rows(query, (*_ABOUT_KINDS, bytes), identity)
+        """What `ABOUT` names of a document, and its seal; None when there is no such document."""
+        query = f"SELECT {ABOUT}, source_seal FROM documents WHERE id = ?"
+        rows = self._database.rows(query, (*ABOUT_KINDS, bytes), identity)
         if not rows:
             return None
         *values, mark = rows[0]
@@ -289,23 +299,23 @@ class Library:
             raise self._database.damaged(f"what is stored about document {identity} is not what was read")
         return [*values, mark]
 
-    def passages(self) -> Iterator[tuple[str, str, Passage, Encoding]]:
-        """Every passage with its document's id, its document's text and its encoding, in the order of
-        `sources`, then of the text. Raises IndexUnusable when something of it is damaged."""
+    def passages(self, identities: Iterable[str] | None = None) -> Iterator[tuple[str, str, Passage, Encoding]]:
+        """Every passage of the documents of these ids with its document's id, its document's text and its encoding, in
+        the order of the ids, then of the text; without ids, of all documents in the order of `sources`, and then none
+        may be missing. Raises IndexUnusable when something of it is damaged."""
         dimensions = self.maker.dimensions
-        left = self._database.rows("SELECT count(*) FROM passages", (int,))[0][0]
-        for source in self.sources():
-            text = self.document(source.id).text
+        found = 0
+        for identity in [source.id for source in self.sources()] if identities is None else identities:
+            text = self.document(identity).text
             end = 0
             rows = self._database.rows(
                 "SELECT context, spans, key, encoding FROM passages WHERE document = ? ORDER BY ordinal",
                 (str, bytes, bytes, bytes),
-                source.id,
+                identity,
             )
-            if self._database.rows("SELECT passage_seal FROM documents WHERE id = ?", (bytes,), source.id) != [
-                (passage_seal(rows),)
-            ]:
-                raise self._database.damaged(f"a passage of document {source.id} is not the one that was stored")
+            stored = self._database.rows("SELECT passage_seal FROM documents WHERE id = ?", (bytes,), identity)
+            if stored != [(passage_seal(rows),)]:
+                raise self._database.damaged(f"a passage of document {identity} is not the one that was stored")
             for context, spans, key, encoding in rows:
                 try:
                     places = np.frombuffer(spans, dtype="<i8").reshape(-1, 2)
@@ -315,12 +325,68 @@ class Library:
                 except (ValueError, TypeError, IndexError):
                     whole = False
                 if not whole:
-                    raise self._database.damaged(f"a passage of document {source.id} is not the one that was stored")
+                    raise self._database.damaged(f"a passage of document {identity} is not the one that was stored")
                 end = passage.end
-                yield source.id, text, passage, self._unpacked(key, encoding, dimensions)
-                left -= 1
-        if left:
+                yield identity, text, passage, self._unpacked(key, encoding, dimensions)
+                found += 1
+        if identities is None:
+            self.check_passages(found)
+
+    def check_passages(self, count: int) -> None:
+        """Raises IndexUnusable when there are not as many passages as were found: SQLite finds them by document, and
+        does not notice when it finds too few."""
+        if self._database.rows("SELECT count(*) FROM passages", (int,)) != [(count,)]:
             raise self._database.damaged("passages are missing")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with each document by its id, "" for nothing; then with what is of no document, by ""."""
+        try:
+            sources = self.sources()
+        except IndexUnusable:
+            sources = ()
+            for (name,) in self._readable("SELECT id FROM documents", (str,)):
+                yield name, _fault(self._check, name)
+        for source in sources:
+            yield source.id, _fault(self._check, source.id)
+        for check in (self.sources, self.problems, self._check_listed):
+            if what := _fault(check):
+                yield "", what
+        for what in self._database.faults():
+            yield "", what
+
+    def _check(self, identity: str) -> None:
+        """Raises IndexUnusable when something of a document is damaged."""
+        if self._about(identity) is None:
+            self._check_absent(identity)
+            raise self._database.damaged(f"document {identity} is not found")
+        for _ in self.passages([identity]):
+            pass
+
+    def _check_listed(self) -> None:
+        """Raises IndexUnusable when there are passages of no document."""
+        query = "SELECT count(*) FROM documents JOIN passages ON document = documents.id"
+        self.check_passages(int(self._database.rows(query, (int,))[0][0]))
+
+    def _readable(self, query: str, kinds: tuple[type, ...]) -> list[Any]:
+        """The rows of a query, none where it fails."""
+        try:
+            return self._database.rows(query, kinds)
+        except IndexUnusable:
+            return []
+
+    @property
+    def writes(self) -> int:
+        """How often anything was written, whether it made a commit or not."""
+        return int(self._database.values().get("writes", 0))
+
+    def values(self) -> dict[str, str]:
+        """What the library says of itself, by name."""
+        return self._database.values()
+
+    def sentences(self, identity: str) -> int:
+        """How many sentences a document has."""
+        query = "SELECT coalesce(sum(length(spans)), 0) / 16 FROM passages WHERE document = ?"
+        return int(self._database.rows(query, (int,), identity)[0][0])
 
     def counts(self) -> tuple[int, int, int]:
         """How many documents, passages and sentences there are."""
@@ -381,17 +447,32 @@ class Library:
             *(read.root.id, source.path, source.id, source.title, source.media_type),
             *(source.sha256, source.size, source.modified_ns, seal(source.id, *content), passage_seal(rows)),
         )
+        self.adopt(about, content, rows)
+
+    def adopt(
+        self, about: Sequence[Any], content: Sequence[Any], passages: Sequence[tuple[str, bytes, bytes, bytes]]
+    ) -> None:
+        """Store a document as it was stored in another library: what `ABOUT` and `CONTENT` name; context, spans, key
+        and encoding of each passage. Inside `writing` only."""
         mark = seal(*about)
         self._database.change(
-            f"INSERT INTO documents ({_ABOUT}, text, blocks, problems, source_seal) "
+            f"INSERT INTO documents ({ABOUT}, text, blocks, problems, source_seal) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*about, text, *content[3:], mark)],
+            [(*about, content[0], *content[3:], mark)],
         )
         self._database.change(
             "INSERT INTO passages (document, ordinal, context, spans, key, encoding) VALUES (?, ?, ?, ?, ?, ?)",
-            [(source.id, ordinal, *row) for ordinal, row in enumerate(rows)],
+            [(about[2], ordinal, *row) for ordinal, row in enumerate(passages)],
         )
         self._database.set("documents", str(self._tally().plus(mark)))
+
+    def adopt_roots(self, roots: Iterable[Root], notes: Mapping[str, str] = {}) -> None:
+        """Take over roots with their numbers, and what was noted of them. Inside `writing` only."""
+        for name, value in notes.items():
+            self._database.set(name, value)
+        self._database.change("INSERT INTO roots VALUES (?, ?, ?)", [(r.id, str(r.path), r.name) for r in roots])
+        rows = self._database.rows("SELECT id, path, name FROM roots ORDER BY id", (int, str, str))
+        self._database.set("roots", rows_seal(rows))
 
     def touch(self, source: Source) -> None:
         """Note size and time of a file whose content is what it was. Inside `writing` only."""
@@ -423,6 +504,66 @@ class Library:
     def _tally(self) -> Tally:
         return Tally.read(self._database.text("documents"))
 
+    def forget(self, root: Root, path: str) -> None:
+        """Take a document out, and what is said of its file, and remember by a hash of its place that it is not to come
+        back. Inside `writing` only."""
+        name = identity(root, path)
+        self._drop(name)
+        self.set_problems(root, [problem for problem in self.problems_of(root) if problem.path != path])
+        self._database.set("forgotten", " ".join(sorted(self.forgotten() | {name})))
+
+    def remember(self, root: Root, path: str) -> None:
+        """The file at a place may be read again. Inside `writing` only."""
+        self._database.set("forgotten", " ".join(sorted(self.forgotten() - {identity(root, path)})))
+
+    def forgotten(self) -> frozenset[str]:
+        """The ids of documents that are not to come back."""
+        return frozenset(self._database.values().get("forgotten", "").split())
+
+    def wipe(self) -> None:
+        """Leave no byte of what was stored once and is no longer. Raises IndexBusy while a reader needs some of it."""
+        self._database.wipe()
+
+    def copy_to(self, folder: Path, progress: Callable[[int, int], None]) -> None:
+        """Write the library as it stands to another folder, whole or not at all. Inside `reading`."""
+        self._database.copy_to(folder, progress)
+
+    def settle(self) -> None:
+        """Bring all of the library into its one file. Raises IndexBusy while a reader needs the log as it is."""
+        self._database.settle()
+
+    def set_maker(self, maker: Maker) -> None:
+        """Say what makes the vectors from now on, of all documents. Inside `writing` only."""
+        for name in Maker.__slots__:
+            self._database.set(f"maker.{name}", str(getattr(maker, name)))
+
+    def prepare_stage(self, maker: Maker) -> None:
+        """Make room for encodings by another maker, beside those that serve; those of a third one go. Inside `writing`
+        only."""
+        mark = f"{maker.fingerprint} {maker.way} {maker.dimensions}"
+        if self._database.values().get("stage") != mark:
+            self.unstage()
+        self._database.change("CREATE TABLE IF NOT EXISTS staged (key BLOB PRIMARY KEY, encoding BLOB NOT NULL) STRICT")
+        self._database.set("stage", mark)
+
+    def stage(self, encodings: Mapping[bytes, Encoding]) -> None:
+        """Keep encodings by the keys of their passages, until they serve. Inside `writing` only."""
+        rows = [(key, _packed(key, encoding)) for key, encoding in encodings.items()]
+        self._database.change("INSERT OR REPLACE INTO staged VALUES (?, ?)", rows)
+
+    def staged(self, keys: Iterable[bytes], dimensions: int) -> dict[bytes, Encoding]:
+        """Those that are kept of the encodings of `keys`."""
+        found = {}
+        for key in keys:
+            for (encoding,) in self._database.rows("SELECT encoding FROM staged WHERE key = ?", (bytes,), key):
+                found[key] = self._unpacked(key, encoding, dimensions)
+        return found
+
+    def unstage(self) -> None:
+        """Let go of what was staged. Inside `writing` only."""
+        self._database.change("DROP TABLE IF EXISTS staged")
+        self._database.set("stage", "")
+
     def set_problems(self, root: Root, problems: Sequence[Problem]) -> None:
         """The files below a root that could not be read, in place of those of the last run. Inside `writing` only."""
         self._database.change("DELETE FROM problems WHERE root = ?", [(root.id,)])
@@ -444,6 +585,15 @@ class Library:
         vectors = np.frombuffer(blob, dtype="<f4", offset=at, count=count * dimensions).reshape(count, dimensions)
         codes = np.frombuffer(blob, dtype=np.uint8, offset=at + vectors.nbytes)
         return Encoding(vectors, tokens, codes.reshape(-1, -(-dimensions // 8)))
+
+
+def _fault(check: Callable[..., object], *values: str) -> str:
+    """What a check says that fails; "" of one that does not."""
+    try:
+        check(*values)
+    except IndexUnusable as error:
+        return error.what
+    return ""
 
 
 def identity(root: Root, path: str) -> str:

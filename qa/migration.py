@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qa import lock
+from qa import imprint, lock
 from qa.database import OLDER, Database, seal
 from qa.library import FORMAT, Library, Tally, checksum, passage_seal, rows_seal
 
@@ -22,12 +22,15 @@ def migrate(folder: Path, wait_s: float = 0.0) -> int:
         try:
             found = database.text("format")
             if found in OLDER:
+                imprint.drop(folder)
                 with database.writing(counted=False):
                     _seal_everything(database)
                     database.set("format", str(FORMAT))
         finally:
             database.close()
-        Library.open(folder).close()
+        library = Library.open(folder, write=True)
+        imprint.renew(library)
+        library.close()
         return int(found)
 
 

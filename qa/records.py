@@ -212,8 +212,8 @@ class Source:
 class Problem:
     """A file that was not read, or not wholly: what, why, and what would mend it.
 
-    `kind` is "unreadable" (of a supported type, but could not be read), "unsupported" (of another type), or "partial"
-    (read, but not all of it).
+    `kind` is "unreadable" (of a supported type, but could not be read), "unsupported" (of another type), "partial"
+    (read, but not all of it), or "forgotten" (not read, because it is not to come back).
     """
 
     path: str

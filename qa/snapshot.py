@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,11 @@ from qa.wording import mark
 
 FOLDER = "derived"
 
-FORMAT = 4
+FORMAT = 5
 """Number of this layout. A snapshot of another number is made again."""
 
+UNSEALED = (1, 2, 3, 4)
+"""Layouts from before a manifest had a seal."""
 
 PLACES = ("document", "first", "spans", "sentence_group", "passage_group", "boilerplate", "marks", "heading")
 """The arrays of a snapshot that are kept in one file."""
@@ -148,14 +151,15 @@ def write(library: Library, measure: Measure) -> Snapshot:
         snapshot = build(library, measure, work)
         _share(work, library.folder)
         files = {path.relative_to(work).as_posix(): _sha256(path) for path in _files(work)}
-        manifest = {
+        manifest: dict[str, Any] = {
             "format": FORMAT,
             "birth": snapshot.birth,
             "commit": snapshot.commit,
             "noise": snapshot.noise,
             "files": files,
         }
-        (work / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+        manifest["seal"] = _stated(manifest)
+        (work / "manifest.json").write_bytes(_written(manifest))
         for path in _files(work):
             _sync(path)
         _sync(work)
@@ -179,7 +183,7 @@ def load(library: Library) -> Snapshot | None:
     commit, birth, dimensions, sources = library.commit, library.birth, library.maker.dimensions, library.sources()
     folder = library.folder / FOLDER / str(commit)
     try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        manifest = _manifest(folder)
         if (manifest["format"], manifest["birth"], manifest["commit"]) != (FORMAT, birth, commit):
             return None
         if any(_sha256(folder / name) != mark for name, mark in manifest["files"].items()):
@@ -199,6 +203,47 @@ def load(library: Library) -> Snapshot | None:
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexUnusable):
         return None
+
+
+def faults(folder: Path) -> Iterator[tuple[str, str]]:
+    """What is wrong in the folder of one snapshot, by file: bytes that are not those that were written, files that are
+    missing or do not belong there. Nothing of a snapshot of another layout can be told."""
+    try:
+        manifest = _manifest(folder)
+        files = dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        yield "manifest.json", f"is not what was written ({error})"
+        return
+    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    for name, stored in files.items():
+        if name not in present:
+            yield name, "is missing"
+        elif _sha256(present[name]) != stored:
+            yield name, "is not what was written"
+    for name, path in present.items():
+        if name not in files and name != "manifest.json" and (not name.endswith(".lock") or path.stat().st_size):
+            yield name, "does not belong there"
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Raises ValueError, and what json and a record of another shape may raise, when it is not what was written."""
+    data = (folder / "manifest.json").read_bytes()
+    manifest: dict[str, Any] = json.loads(data)
+    if "seal" not in manifest and manifest["format"] in UNSEALED:
+        return manifest
+    # The bytes too: of what is read as the same, something may have been damaged.
+    if manifest.pop("seal") != _stated(manifest) or _written({**manifest, "seal": _stated(manifest)}) != data:
+        raise ValueError("it does not fit its seal")
+    return manifest
+
+
+def _written(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, indent=1).encode("utf-8")
+
+
+def _stated(manifest: dict[str, Any]) -> str:
+    """Stands for all else that a manifest says."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def _lexicon(folder: Path) -> Lexicon:

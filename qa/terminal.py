@@ -15,10 +15,14 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from qa import coverage
+from qa.database import flag
 from qa.records import Answer, Citation, Coverage, IndexReport, LeftOut, Part, Place, Problem, ShownPassage
 
 if TYPE_CHECKING:
+    from qa.forgetting import Forgotten
+    from qa.health import Health
     from qa.indexing import Progress
+    from qa.repair import Repair
     from qa.tracing import Trace
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|[\u202a-\u202e\u2066-\u2069]")
@@ -221,6 +225,49 @@ def left_out(found: Iterable[LeftOut]) -> str:
     return " and ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
 
 
+def health(found: Health, index: Any) -> Iterator[str]:
+    """What is damaged, what can be done, and what else there is to say of an index."""
+    for damage in found.damages:
+        yield f"{plain(damage.where)}: {plain(damage.what)}"
+    yield from map(plain, found.notes)
+    if found.damages:
+        many = f"{len(found.damages):,} {'damage' if len(found.damages) == 1 else 'damages'}"
+        yield f"{many} found. Mend what can be mended: qa repair{flag(index)}"
+    else:
+        yield f"No damage: {found.documents:,} documents, {found.bytes:,} bytes read in {plain(str(index))}."
+
+
+def repair(done: Repair, index: Any) -> Iterator[str]:
+    """What was damaged, what became of it, and what is left to do."""
+    for damage in done.damages:
+        yield f"{plain(damage.where)}: {plain(damage.what)}"
+    if not done.damages:
+        yield "Nothing is damaged."
+    if done.aside is not None:
+        yield f"The damaged library is kept in {plain(str(done.aside))}; delete it when all is well."
+    if done.empty:
+        yield f"Nothing could be saved from it. Name the folders of your documents again: qa index FOLDER{flag(index)}"
+    elif done.aside is not None:
+        yield f"{done.saved:,} {'document' if done.saved == 1 else 'documents'} saved whole."
+    for file in done.again:
+        yield f"{plain(str(file))} is read again."
+    for file in done.gone:
+        yield f"{plain(str(file))} is lost: what was stored of it is damaged, and the file is gone."
+    if done.unknown:
+        yield f"{done.unknown:,} more were damaged beyond their names; those whose files are there are read again."
+
+
+def forgotten(gone: Forgotten) -> Iterator[str]:
+    """What was removed from an index, what was not, and what that means for the files."""
+    for path, sentences in gone.documents:
+        yield f"{plain(path)} is forgotten: {sentences:,} {'sentence' if sentences == 1 else 'sentences'} removed."
+    for folder in gone.aside:
+        yield f"{plain(str(folder))} was removed too: what was put aside there held the words as well."
+    for file in gone.files:
+        yield f"{plain(str(file))} is still there, and is left out of the index from now on."
+    yield "Not touched: the files themselves, backups and exports of the index, what the disk keeps of deleted files."
+
+
 def problems(found: Sequence[Problem]) -> Iterator[str]:
     """A line for each file that could not be read, or not wholly; one for all of an ending that is not supported."""
     endings: dict[str, list[Problem]] = {}
@@ -389,3 +436,17 @@ def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
     with Bar(*Bar.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with an estimate on stderr where it is a terminal, told how much is done of how much; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(*Bar.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -49,8 +49,11 @@ class Vectors:
         return cls(index)
 
     def save(self, folder: Path) -> None:
-        """Write to `folder`; the caller makes it durable and hashes it."""
-        self._faiss.write_index(self._index, str(folder / FILE))
+        """Write to `folder`; the caller makes it durable and hashes it. Raises OSError where it cannot be written."""
+        try:
+            self._faiss.write_index(self._index, str(folder / FILE))
+        except RuntimeError as error:
+            raise OSError(f"{folder / FILE}: {error}") from error
 
     @classmethod
     def load(cls, folder: Path, dimensions: int) -> Vectors:

@@ -643,6 +643,42 @@ def test_every_command_option_and_setting_is_documented() -> None:
     assert all(re.search(rf"^  {name}  ", listed, re.MULTILINE) for name in cli.qa.commands)
 
 
+def test_an_index_is_looked_after_by_commands(docs: Path, variables: Shelf, here: Path) -> None:
+    shutil.copytree(docs, here / "docs")
+    invoke("index", variables, "docs")
+    answer = invoke("ask", variables, "--min-confidence", 0, FERRY).stdout
+    result = invoke("verify", variables)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("No damage: ")
+    assert "is a copy of commit" in invoke("backup", variables, "copy").stdout
+    assert invoke("export", variables, "index.jsonl").exit_code == 0
+    assert invoke("import", variables, "index.jsonl", "--index", "again").exit_code == 0
+    assert invoke("import", variables, "index.jsonl", "--index", "again").exit_code == 2
+    for folder in ("copy", "again"):
+        assert invoke("ask", variables, "--min-confidence", 0, FERRY, "--index", folder).stdout == answer
+        assert invoke("verify", variables, "--index", folder).exit_code == 0
+    file = here / "index" / database.FILE
+    data = bytearray(file.read_bytes())
+    data[data.index(SAILS.encode())] ^= 1
+    file.write_bytes(data)
+    result = invoke("verify", variables)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{database.FILE}: ")
+    assert "Mend what can be mended: qa repair --index index" in result.stdout
+    result = invoke("repair", variables)
+    assert result.exit_code == 0
+    assert f"{here}/docs/ferry.md is read again." in result.stdout
+    assert invoke("ask", variables, "--min-confidence", 0, FERRY).stdout == answer
+    assert "Nothing is damaged." in invoke("repair", variables).stdout
+    result = invoke("forget", variables, "docs/ferry.md")
+    assert result.stdout.startswith("ferry.md is forgotten: ")
+    assert f"{here}/docs/ferry.md is still there, and is left out" in result.stdout
+    assert "was forgotten, and is left out" in invoke("index", variables).stderr
+    assert SAILS not in invoke("ask", variables, "--min-confidence", 0, FERRY).stdout
+    assert "may be indexed again" in invoke("forget", variables, "--undo", "docs/ferry.md").stdout
+    assert "has, as before, format" in invoke("migrate", variables).stdout
+
+
 @pytest.mark.parametrize("name", ["ask", "qa"])
 def test_the_version_is_that_of_the_package(name: str) -> None:
     assert re.fullmatch(rf"{name}, version \d+\.\d+.*\n", CliRunner().invoke(COMMANDS[name], ["--version"]).stdout)

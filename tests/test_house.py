@@ -48,8 +48,17 @@ ROOMS: dict[str, str] = {
     "exports": "errors",
     "models": "errors exports quantisation records",
     "crossencoders": "errors exports models records reranker",
-    "migration": "database library lock",
+    "migration": "database imprint library lock",
     "readers": "errors exports models reader records",
+    "imprint": "database errors library",
+    "health": "database errors imprint library lock snapshot",
+    "backup": "errors health imprint library snapshot",
+    "salvage": "database imprint library",
+    "repair": "database health imprint library lock salvage snapshot",
+    "forgetting": "database errors imprint indexing library lock repair settings snapshot",
+    "reencoding": "encoder errors imprint indexing library lock models noise passages records sentences settings "
+    "snapshot",
+    "exchange": "database encoder errors imprint indexing library lock models records settings",
     "snapshot": "errors folding interaction lexical library records vectors wording",
     "answers": "confidence folding marking records",
     "confidence": "records",
@@ -65,8 +74,8 @@ ROOMS: dict[str, str] = {
     "exact": "query records snapshot spelling wording",
     # Those that join the stages.
     "coverage": "drift errors library records",
-    "indexing": "drift encoder errors folders formats library lock models noise passages reading records rules "
-    "sentences settings snapshot stamps",
+    "indexing": "database drift encoder errors folders formats imprint library lock models noise passages reading "
+    "records rules sentences settings snapshot stamps",
     "following": "coverage errors indexing library records rules stamps",
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking snapshot",
@@ -85,9 +94,9 @@ ROOMS: dict[str, str] = {
     "sourceview": "records",
     "asking": "errors payload records",
     "web": "asking coverage errors facsimiles pageview payload records sourceview",
-    "terminal": "coverage indexing records tracing",
-    "cli": "database engine errors evaluation following indexing inspection library migration payload records "
-    "report settings terminal tracing web",
+    "terminal": "coverage database forgetting health indexing records repair tracing",
+    "cli": "backup database engine errors evaluation exchange following forgetting health indexing inspection library "
+    "migration payload records reencoding repair report settings terminal tracing web",
 }
 """Every room of the package, and the rooms that it may import."""
 
@@ -141,7 +150,7 @@ LIBRARIES: dict[str, str] = {
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",
-    "numpy": "answers candidates crossencoders encoder engine evaluation exact explaining filtering folding "
+    "numpy": "answers candidates crossencoders encoder engine evaluation exact exchange explaining filtering folding "
     "indexing interaction lexical library quantisation ranking reader readers records reranker snapshot tracing "
     "training vectors",
 }

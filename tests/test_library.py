@@ -462,7 +462,7 @@ def restate(folder: Path, name: str, value: str | None) -> None:
         ("UPDATE meta SET value = '7' WHERE name = 'commit'", "says about itself"),
         (
             "UPDATE passages SET document = (SELECT id FROM documents WHERE path = '4.txt'), ordinal = 9 WHERE id = 1",
-            "",
+            "a passage of",
         ),
         ("UPDATE documents SET path = '99.txt' WHERE path = '4.txt'", "about document"),
     ],

@@ -1,0 +1,121 @@
+"""A document is forgotten: none of its words is left in any byte of the index folder, and it does not come back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qa import imprint, indexing, lock, snapshot
+from qa.database import REPAIRED
+from qa.errors import UsageError
+from qa.library import Library, Root, below, identity
+from qa.repair import ASIDE
+from qa.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was removed: documents by path with their numbers of sentences; `files` of theirs that are still on disk;
+    `aside`, folders of damaged indexes put aside earlier, which held their words as well."""
+
+    documents: tuple[tuple[str, int], ...]
+    files: tuple[Path, ...]
+    aside: tuple[Path, ...]
+
+
+def forget(
+    names: Sequence[str], settings: Settings, *, announce: Callable[[str], None] = lambda _: None, wait_s: float = 0.0
+) -> Forgotten:
+    """Remove documents by their names (paths as indexed, or on disk; or folders of documents) from every byte of the
+    index in `settings.index`; a later run of indexing leaves their files out. May be said again when interrupted.
+
+    Raises UsageError when nothing of a name is known, IndexBusy when another process writes to the index or reads what
+    is to go.
+    """
+    Library.open(settings.index).close()
+    with lock.writer(settings.index, "qa forget", wait_s):
+        library = Library.open(settings.index, write=True)
+        try:
+            meant = []
+            for name in names:
+                found = list(_meant(library, name))
+                if not found:
+                    raise UsageError(
+                        f"Nothing in the index in {settings.index} is called {name}, or was forgotten by that name.",
+                        "Name a document, or a folder of some, as citations do, or by its path on disk.",
+                    )
+                meant += [one for one in found if one not in meant]
+            counts = {known.id: library.sentences(known.id) for known in library.sources()}
+            documents = [(path, counts.get(identity(root, below_root), 0)) for root, below_root, path in meant]
+            with library.writing():
+                for root, path, _ in meant:
+                    library.forget(root, path)
+                for root in {root for root, path, _ in meant if path == root.name and root.path.is_file()}:
+                    library.drop_root(root)
+            aside = tuple(sorted(path for path in settings.index.glob(f"{ASIDE}*") if path.is_dir()))
+            for folder in (settings.index / snapshot.FOLDER, settings.index / REPAIRED, *aside):
+                if folder.exists():
+                    shutil.rmtree(folder)
+            for left in settings.index.glob(".new-*"):
+                left.unlink()
+            imprint.drop(settings.index)
+            library.wipe()
+            indexing.derive(library, settings, announce)
+            imprint.renew(library)
+        finally:
+            library.close()
+    files = tuple(below(root.path, path) for root, path, _ in meant)
+    return Forgotten(tuple(documents), tuple(file for file in files if file.is_file()), aside)
+
+
+def remember(names: Sequence[str], settings: Settings, *, wait_s: float = 0.0) -> tuple[str, ...]:
+    """Let what was forgotten by these names be indexed again, when its files are; their paths. Raises UsageError when
+    nothing of a name was forgotten."""
+    Library.open(settings.index).close()
+    with lock.writer(settings.index, "qa forget --undo", wait_s):
+        library = Library.open(settings.index, write=True)
+        try:
+            gone, meant = library.forgotten(), []
+            for name in names:
+                found = [(root, path) for root, path, _ in _meant(library, name) if identity(root, path) in gone]
+                if not found:
+                    raise UsageError(f"Nothing called {name} was forgotten.", "Name it by its path on disk.")
+                meant += found
+            with library.writing():
+                for root, path in meant:
+                    library.remember(root, path)
+            return tuple(path for _, path in meant)
+        finally:
+            library.close()
+
+
+def _meant(library: Library, name: str) -> Iterator[tuple[Root, str, str]]:
+    """Root, path below it and path as shown of all that a name means: documents, files that could not be read, and
+    what was forgotten already."""
+    roots, gone = library.roots(), library.forgotten()
+    place = Path(name).absolute()
+    for root in roots:
+        known = {*library.known(root), *(problem.path for problem in library.problems_of(root))}
+        for path in sorted(known):
+            shown = path if len(roots) == 1 else f"{root.name}/{path}"
+            file = below(root.path, path)
+            inside = place in (file, *file.parents) and place.is_relative_to(root.path)
+            if name and (inside or _within(name, shown) or name == identity(root, path)):
+                yield root, path, shown
+        for path in _places(root, name, place) - known:
+            if identity(root, path) in gone:
+                yield root, path, path if len(roots) == 1 else f"{root.name}/{path}"
+
+
+def _within(name: str, path: str) -> bool:
+    return path == name or path.startswith(f"{name.rstrip('/')}/")
+
+
+def _places(root: Root, name: str, place: Path) -> set[str]:
+    """What a name can mean below a root of which nothing is stored."""
+    found = {name, name.removeprefix(f"{root.name}/")}
+    if place.is_relative_to(root.path):
+        found.add(root.name if place == root.path else place.relative_to(root.path).as_posix())
+    return found

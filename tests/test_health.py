@@ -1,0 +1,206 @@
+"""Laws of verification: whatever befalls a file of an index is found and named, and is not answered from."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_library import everything, filled, put, read, root_of
+
+from qa import health, imprint, lock, snapshot
+from qa.database import FILE
+from qa.errors import IndexBusy, IndexMissing, QAError
+from qa.library import Library
+from qa.snapshot import PLACES
+
+Harm = Callable[[bytes, random.Random], bytes]
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    return made(tmp_path)
+
+
+def made(tmp_path: Path) -> Path:
+    """An index with a past: documents were changed and removed, so its file has free pages and room between rows."""
+    folder = tmp_path / "index"
+    filled(folder)
+    library = Library.open(folder, write=True)
+    root = library.roots()[0]
+    put(library, read(root, "3.txt"))
+    with library.writing():
+        for source in library.sources()[:2]:
+            library.remove(source.id)
+    snapshot.write(library, lambda held: 0.25)
+    imprint.renew(library)
+    library.close()
+    return folder
+
+
+def bit(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
+
+
+def byte(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(data))
+    return data[:at] + bytes([(data[at] + chance.randrange(1, 256)) % 256]) + data[at + 1 :]
+
+
+def truncation(data: bytes, chance: random.Random) -> bytes:
+    return data[: chance.randrange(len(data))]
+
+
+def zeroes(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(data))
+    length = chance.choice([1, 16, 512, 4096])
+    return data[:at] + bytes(min(length, len(data) - at)) + data[at + length :]
+
+
+def swap(data: bytes, chance: random.Random) -> bytes:
+    """Two stretches change places, where they can be whole pages."""
+    length = 4096 if len(data) > 8192 else max(1, len(data) // 8)
+    one, other = sorted(chance.sample(range(max(2, len(data) // length)), 2))
+    a, b = one * length, other * length
+    return data[:a] + data[b : b + length] + data[a + length : b] + data[a : a + length] + data[b + length :]
+
+
+HARMS: tuple[Harm, ...] = (bit, byte, truncation, zeroes, swap)
+
+
+def answered(folder: Path) -> list[Any]:
+    """All that answers are made of, as an engine comes by it: the snapshot on disk or one made anew, and documents."""
+    library = Library.open(folder)
+    try:
+        with library.reading():
+            held = snapshot.load(library)
+        held = held or snapshot.build(library, lambda _: 0.25)
+        question = np.ones(library.maker.dimensions, dtype=np.float32)
+        rows = np.arange(len(held.spans))
+        words = [held.passage_words, held.sentence_words, held.headings]
+        return [
+            [getattr(held, name).tolist() for name in PLACES],
+            (held.birth, held.commit, held.noise, held.sources),
+            held.vectors.scores(question, rows).tolist(),
+            held.tokens.matches(question[None, :] / 2, rows).tolist(),
+            [
+                [part.tolist() for part in lexicon.match(lexicon.terms("the ferry leaves year 5"), 99)]
+                for lexicon in words
+            ],
+            [sorted(lexicon.vocabulary("")) for lexicon in words],
+            everything(folder),
+        ]
+    finally:
+        library.close()
+
+
+def files(folder: Path) -> list[Path]:
+    """Every file with something in it; what SQLite shares in memory is made anew by whoever opens the library first."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith("-shm"))
+    return [path for path in found if path.stat().st_size]
+
+
+def damages(folder: Path, times: int, seed: int) -> Iterator[tuple[Path, Harm]]:
+    """Harm files of an index, the library as often as all others, one at a time; each is put right afterwards."""
+    chance = random.Random(seed)
+    paths = files(folder)
+    library = folder / FILE
+    assert {path.name for path in paths} >= {FILE, imprint.FILE, "manifest.json", "vectors.faiss", "tokens.npz"}
+    for number in range(times):
+        path = library if number % 2 else chance.choice(paths)
+        harm = chance.choice(HARMS)
+        whole = path.read_bytes()
+        changed = harm(whole, chance)
+        if changed != whole:
+            path.write_bytes(changed)
+            yield path, harm
+            for left in (f"{FILE}-wal", f"{FILE}-shm"):
+                (folder / left).unlink(missing_ok=True)
+            path.write_bytes(whole)
+
+
+def run(folder: Path, times: int, seed: int) -> int:
+    expected = answered(folder)
+    found = 0
+    for path, harm in damages(folder, times, seed):
+        what = f"{harm.__name__} in {path.relative_to(folder)}"
+        named = {damage.where for damage in health.verify(folder).damages}
+        assert path.relative_to(folder).as_posix() in named, f"not found: {what}"
+        try:
+            assert answered(folder) == expected, f"answered from: {what}"
+        except QAError as error:
+            assert "damaged" in error.what or "format" in error.what, f"not named: {what}: {error}"
+        found += 1
+    assert health.verify(folder).damages == ()
+    return found
+
+
+def test_any_damage_to_any_file_is_found_and_named_and_not_answered_from(index: Path) -> None:
+    assert run(index, 60, seed=1) > 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_any_of_many_damages_to_any_file_is_found_and_named_and_not_answered_from(index: Path, seed: int) -> None:
+    assert run(index, 330, seed) > 300
+
+
+def test_an_index_that_is_whole_is_said_to_be(index: Path) -> None:
+    told: list[tuple[int, int]] = []
+    found = health.verify(index, progress=lambda done, total: told.append((done, total)))
+    assert (found.damages, found.notes, found.documents) == ((), (), 10)
+    assert told[-1] == (10, 10)
+    assert found.bytes >= sum(path.stat().st_size for path in files(index))
+
+
+def test_what_is_damaged_is_named_by_document_where_it_can_be(index: Path) -> None:
+    file = index / FILE
+    data = bytearray(file.read_bytes())
+    data[data.index(b"In year 7")] ^= 1
+    file.write_bytes(data)
+    library = Library.open(index)
+    (hurt,) = [source.id for source in library.sources() if source.path == "7.txt"]
+    library.close()
+    found = health.verify(index)
+    assert hurt in {damage.document for damage in found.damages}
+    assert {damage.where for damage in found.damages} == {FILE}
+    assert any("bytes" in damage.what for damage in found.damages)
+
+
+def test_what_a_killed_writer_left_is_a_note_and_no_damage(index: Path) -> None:
+    (index / "derived" / ".new-left").mkdir()
+    library = Library.open(index, write=True)
+    root_of(library, "/later")
+    library.close()
+    found = health.verify(index)
+    assert found.damages == ()
+    assert len(found.notes) == 4
+    (index / imprint.FILE).unlink()
+    assert health.verify(index).damages == ()
+
+
+def test_commits_that_a_damaged_log_lost_are_missed(index: Path, tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier"
+    shutil.copytree(index, earlier)
+    library = Library.open(index, write=True)
+    root_of(library, "/later")
+    imprint.renew(library)
+    library.close()
+    shutil.copyfile(earlier / FILE, index / FILE)
+    assert any("lost commits" in damage.what for damage in health.verify(index).damages)
+
+
+def test_verification_changes_nothing_and_waits_for_writers(index: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in files(index)}
+    health.verify(index)
+    assert {path: path.read_bytes() for path in files(index)} == before
+    with lock.writer(index, "qa index"), pytest.raises(IndexBusy):
+        health.verify(index)
+    with pytest.raises(IndexMissing):
+        health.verify(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
