@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from shelf import QUESTIONS, SUBJECTS, Shelf, quotes, story
 
-from qa import following, formats, lock
+from qa import coverage, following, formats, lock
 from qa.following import Follower
 from qa.indexing import Indexer
 from qa.library import Library
@@ -181,6 +181,8 @@ def test_a_run_that_fails_is_said_and_tried_again_with_growing_pauses_and_the_in
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "PAUSES_S", (0.1, 0.4))
+    for name, value in (("FRESH_S", 0.0), ("REST", 0), ("PATIENCE_S", PATIENCE_S)):
+        monkeypatch.setattr(coverage, name, value)
     shelf.index()
     said: list[str] = []
     with followed(shelf, said) as (follower, _), shelf.engine() as engine:
