@@ -47,7 +47,7 @@ def test_an_answer_has_the_keys_of_the_design_and_no_others(answer: Answer) -> N
         "reranker"
     )
     assert set(body["answer"]) == {"text", "citation", "citations"}
-    assert set(body["index"]) == {"commit", "documents", "sentences", "searched"}
+    assert set(body["index"]) == {"commit", "documents", "sentences", "searched", "coverage"}
     citation, passage = body["citations"][0], body["passages"][0]
     assert (
         " ".join(citation) == "number text segments start end score document locator label selectors stale links also"
