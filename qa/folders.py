@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qa import formats
 from qa.errors import UsageError
 from qa.records import LeftOut, Problem, Rules
 from qa.rules import IGNORE_FILES, MAX_IGNORE_BYTES, Sieve
@@ -140,6 +139,9 @@ def stat_of(path: Path) -> os.stat_result:
 
 
 def problem(path: str, reason: str, remedy: str) -> Problem:
+    """What keeps a file from being read, as a problem of the kind that its ending tells."""
+    from qa import formats  # forty modules, and whoever asks looks at folders too
+
     kind = "unreadable" if Path(path).suffix.lower() in formats.supported() else "unsupported"
     return Problem(_printable(path), _printable(reason), remedy, kind)
 
