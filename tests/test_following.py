@@ -114,8 +114,8 @@ def test_whatever_happens_to_a_file_is_followed_while_questions_are_answered(she
 
 
 def test_a_burst_is_one_run_and_a_later_look_makes_no_commit(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "QUIET_MS", 1000)
-    monkeypatch.setattr(following, "PATIENCE_MS", 10_000)
+    monkeypatch.setattr(following, "QUIET_MS", 2000)
+    monkeypatch.setattr(following, "PATIENCE_MS", 60_000)
     shelf.index()
     with followed(shelf) as (_, reports):
         for number in range(500):  # as git checks out, many with one text
