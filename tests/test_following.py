@@ -120,7 +120,7 @@ def test_a_burst_is_one_run_and_a_later_look_makes_no_commit(shelf: Shelf, monke
     with followed(shelf) as (_, reports):
         for number in range(500):  # as git checks out, many with one text
             shelf.write(f"folder {number % 7}/{number}.txt", f"The lighthouse is called number {number // 50}.")
-        until(lambda: len(held(shelf)) == 501)
+        until(lambda: settled(reports, 500, 0, 0))
         assert [report.added for report in reports if report.added] == [500]
         library = Library.open(shelf.settings.index)
         before = library.commit
