@@ -43,6 +43,9 @@ READING = ("reader", "budget_ms", "reranker", "reranker_ms")
 BUSY = 75
 """EX_TEMPFAIL of sysexits.h: try again later."""
 
+ENDING_S = 5.0
+"""How long a server that ends waits for what it is indexing to come to a point where it can be left."""
+
 GONE = 141
 """What a shell reports of a program that SIGPIPE ended."""
 
@@ -438,13 +441,16 @@ def serve(paths: tuple[Path, ...], host: str, port: int, watched: bool, poll_s: 
             _default_index(settings)
         engine = Engine.open(settings, _announce)
         follower = _follower(settings, poll_s, "qa serve")
+        following = threading.Thread(target=follower.run, name="following", daemon=True)
         if watched:
             engine.following = follower.state
-            threading.Thread(target=follower.run, name="following", daemon=True).start()
+            following.start()
         try:
             web.serve(engine, host, port, on_ready=lambda url: _announce(f"Serving {url} (Ctrl-C ends it)"))
         finally:
             follower.stop()
+            if watched:
+                following.join(ENDING_S)
 
 
 @qa.command()

@@ -22,9 +22,11 @@ FRESH_S = 2.0
 REST = 20
 """How many times as long as a look took there is none, where that is longer."""
 
-PATIENCE_S = 0.15
-"""How long an answer waits for a look at the folders. On a disk of this machine that is enough for some 10,000 files;
-a network could take for ever."""
+PATIENT_S = 10.0
+"""How long the status waits for it."""
+
+PATIENCE_S = 0.5
+"""How long an answer waits for a look at the folders, which a network could make last for ever."""
 
 # What `formats` says of a PDF.
 _SCANNED = re.compile(r"([\d,]+) of [\d,]+ pages (?:is a scan or picture|are scans or pictures); not searched\b")
@@ -81,21 +83,27 @@ class Watchman:
         self._found: Survey | None = None
         self._commit = commit
         self._good_until = 0.0
+        self._is_late = False
         self._looking = self._begin(commit)
 
-    def found(self, commit: int) -> Survey | None:
-        """What is found at the roots of an index that stands at `commit`; None when that takes too long."""
+    def found(self, commit: int, patience_s: float | None = None) -> Survey | None:
+        """What is found at the roots of an index that stands at `commit`; None when that takes longer than
+        `patience_s`, or else PATIENCE_S."""
         with self._lock:
             is_old = self._commit != commit or time.monotonic() > self._good_until
             if is_old and self._looking.is_set():
                 self._looking = self._begin(commit)
             looking = self._looking
-        looking.wait(PATIENCE_S)
+            if patience_s is None:  # a look that is late is not waited for by one question after the other
+                patience_s = 0.0 if self._is_late else PATIENCE_S
+        is_late = not looking.wait(patience_s)
         with self._lock:
+            self._is_late = is_late and looking is self._looking
             return self._found if self._commit == commit else None
 
     def _begin(self, commit: int) -> threading.Event:
         done = threading.Event()
+        self._is_late = False
         # A file system that does not answer must not keep the process from ending.
         threading.Thread(target=self._look, args=(commit, done), name="coverage", daemon=True).start()
         return done

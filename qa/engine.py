@@ -245,11 +245,8 @@ class Engine:
     def status(self) -> dict[str, Any]:
         """What the index holds and what is wrong with it, JSON-ready."""
         held = self._refresh()
-        library = Library.open(self.settings.index)
-        try:
-            found = coverage.survey(library)
-        finally:
-            library.close()
+        found = self._watchman.found(held.commit, coverage.PATIENT_S)
+        looks = {} if found is None else {root.id: look for root, look in found.looks}
         with self._lock, self._library.reading():
             documents, passages, sentences = self._library.counts()
             problems = self._library.problems()
@@ -267,17 +264,19 @@ class Engine:
                 "reader": None if self._reader is None else self._reader.model.name,
                 "reranker": None if self._reranker is None else self._reranker.model.name,
                 "roots": [str(root.path) for root in self._library.roots()],
-                "folders": [self._folder(root, look) for root, look in found.looks],
+                "folders": [
+                    self._folder(root, looks.get(root.id), is_known=found is not None) for root in self._library.roots()
+                ],
                 "coverage": asdict(coverage.told(problems, found)),
                 "following": None if self.following is None else self.following(),
                 "problems": [asdict(problem) for problem in problems],
             }
 
-    def _folder(self, root: Root, look: Look | None) -> dict[str, Any]:
-        """What is indexed of a root, and what is left out there now, JSON-ready."""
+    def _folder(self, root: Root, look: Look | None, *, is_known: bool) -> dict[str, Any]:
+        """What is indexed of a root, and what is left out there now, if that is known, JSON-ready."""
         return {
             "path": str(root.path),
-            "there": look is not None,
+            "there": look is not None if is_known else None,
             **asdict(self._library.notes.rules(root.id)),
             "left_out": [asdict(each) for each in (look.listing.left_out if look else ())],
         }

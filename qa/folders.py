@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qa import formats
 from qa.errors import UnreadableFile, UnsupportedFile, UsageError
 from qa.records import LeftOut, Problem, Rules
 from qa.rules import IGNORE_FILES, MAX_IGNORE_BYTES, Sieve
@@ -140,7 +139,9 @@ def stat_of(path: Path) -> os.stat_result:
 
 
 def problem(path: str, error: UnreadableFile) -> Problem:
-    """Why the file at `path` was not read."""
+    """Why the file at `path` was not read, as a problem of the kind that its ending and the error tell."""
+    from qa import formats  # forty modules, and whoever asks looks at folders too
+
     is_supported = Path(path).suffix.lower() in formats.supported() and not isinstance(error, UnsupportedFile)
     kind = "unreadable" if is_supported else "unsupported"
     return Problem(_printable(path), _printable(error.what), error.remedy, kind)

@@ -208,21 +208,24 @@ class Follower:
         return found
 
     def _bring(self) -> None:
-        """Look, and index what is due."""
-        began = time.monotonic()
-        library = Library.open(self._folder)
-        try:
-            found = coverage.survey(library)
-        finally:
-            library.close()
-        now = time.monotonic()
-        self._rest_until = now + REST * (now - began)
+        """Look, and index what is due. Files that changed just now are given a moment: they may be half written."""
+        for _ in range(PATIENCE_MS // QUIET_MS):
+            began = time.monotonic()
+            library = Library.open(self._folder)
+            try:
+                found = coverage.survey(library)
+            finally:
+                library.close()
+            now = time.monotonic()
+            self._rest_until = now + REST * (now - began)
+            if not _is_restless(found) or self._stop.wait(QUIET_MS / 1000):
+                break
         is_due, leave = self._due(found, now)
         is_unfinished = False
         if is_due:
             self._is_busy = True
             try:
-                report = self._indexer.bring(leave=leave, progress=self._go_on)
+                report = self._indexer.bring(leave=leave, patient=True, progress=self._go_on)
             finally:
                 self._is_busy = False
             is_unfinished = bool(report.pending)
@@ -274,3 +277,14 @@ class Follower:
     def _go_on(self, _: Progress) -> None:
         if self._stop.is_set():
             raise _Stopped
+
+
+def _is_restless(found: Survey) -> bool:
+    """Whether a file that is to be indexed changed so little ago that it may go on changing."""
+    now = time.time_ns()
+    return any(
+        0 <= now - look.listing.files[path].st_ctime_ns < QUIET_MS * 1_000_000
+        for _, look in found.looks
+        if look is not None
+        for path in (*look.drift.new, *look.drift.changed, *look.drift.doubtful)
+    )

@@ -122,10 +122,12 @@ class Indexer:
         choice: Choice = Choice(),
         progress: Callable[[Progress], None] = lambda _: None,
         leave: Collection[Path] = (),
+        patient: bool = False,
         wait_s: float = 0.0,
     ) -> IndexReport:
         """See `index`. Folders of the index that are not there are in the report as absent. Files in `leave` that could
-        not be read are not tried again.
+        not be read are not tried again; `patient`, those that changed a moment ago are left for the next run when they
+        cannot be read, as they may be half written.
 
         Files that cannot be read, and those read now but not wholly, are in the report's problems, by path below their
         folder; the rest go on. Raises UsageError when a path is not there or the index lies in it, IndexBusy when
@@ -147,7 +149,9 @@ class Indexer:
             # The readers first, for they take as long to be there as the encoder.
             encoder = self._prepared()
             with self._library(encoder) as library:
-                run = _Run(library, encoder, readers, pages.progress, leave, with_ocr=self._settings.ocr)
+                run = _Run(
+                    library, encoder, readers, pages.progress, leave, with_ocr=self._settings.ocr, patient=patient
+                )
                 report = run.bring(roots, choice)
                 imprint.renew(library)
                 return report
@@ -246,9 +250,11 @@ class _Run:
         leave: Collection[Path],
         *,
         with_ocr: bool,
+        patient: bool,
     ) -> None:
         self._leave = leave
         self._with_ocr = with_ocr
+        self._patient = patient
         self._library = library
         self._encoder = encoder
         self._readers = readers
@@ -351,7 +357,8 @@ class _Run:
         except OSError:
             found.unread.add(path)  # gone since it was listed, which is no problem
             return
-        if (now.st_size, now.st_mtime_ns, now.st_ino) != (then.st_size, then.st_mtime_ns, then.st_ino):
+        is_other = (now.st_size, now.st_mtime_ns, now.st_ino) != (then.st_size, then.st_mtime_ns, then.st_ino)
+        if is_other or (self._patient and 0 <= time.time_ns() - now.st_ctime_ns < stamps.TICK_NS):
             found.unsettled += 1
             return
         found.unread.add(path)

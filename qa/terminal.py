@@ -313,8 +313,8 @@ def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
                 yield from (f"  --{option} {one_line(pattern)}" for pattern in folder[option])
             if folder["hidden"]:
                 yield "  --hidden"
-            if not folder["there"]:
-                yield "  is not there"
+            if folder["there"] is not True:
+                yield "  is not there" if folder["there"] is False else "  does not answer"
             for each in folder["left_out"]:
                 yield f"  left out, {one_line(each['rule'])}: {left_out([LeftOut(**each)])}"
         if state["following"] is not None:

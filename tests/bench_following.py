@@ -4,12 +4,14 @@ not, at a server that follows the folder.
     python tests/bench_following.py FOLDER [SENTENCES]
 
 works on a copy of FOLDER, with as many made sentences besides as SENTENCES says (default 0), a hundred to a file. The
-file saved has 100 sentences. Also says how long a whole look at the folder takes, and a question.
+file saved has 100 sentences. Also says how long a whole look at the folder takes, and a question, and on Linux how much
+processor time a round takes of the server and its readers: the others say little on a machine that is busy.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -80,19 +82,28 @@ def main() -> None:
                 if line.startswith("Serving "):
                     url = line.split()[1]
                     break
-            measure(url, docs, index, chance)
+            measure(url, docs, index, chance, Path(f"/proc/{server.pid}/stat"))
         finally:
             server.terminate()
             server.wait()
 
 
-def measure(url: str, docs: Path, index: Path, chance: random.Random) -> None:
-    saved, deleted, asked = [], [], []
+def processor_s(stat: Path) -> float:
+    """Of a process and those of its children that have ended; 0 where that cannot be told."""
+    if not stat.exists():
+        return 0.0
+    ticks = stat.read_text().rpartition(")")[2].split()[11:15]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(url: str, docs: Path, index: Path, chance: random.Random, stat: Path) -> None:
+    saved, deleted, asked, busy = [], [], [], []
     time.sleep(3)
     for number in range(ROUNDS):
         name = f"Zanzibar{number}"
         question = f"Who was crowned in {name}?"
         path = docs / f"new-{number}.md"
+        before = processor_s(stat)
         began = time.perf_counter()
         ask(url, question)
         asked.append(time.perf_counter() - began)
@@ -100,6 +111,7 @@ def measure(url: str, docs: Path, index: Path, chance: random.Random) -> None:
         saved.append(seconds_until(lambda path=path, question=question: path.name in ask(url, question)))
         path.unlink()
         deleted.append(seconds_until(lambda path=path, question=question: path.name not in ask(url, question)))
+        busy.append(processor_s(stat) - before)
     library = Library.open(index)
     began = time.perf_counter()
     coverage.survey(library)
@@ -107,7 +119,12 @@ def measure(url: str, docs: Path, index: Path, chance: random.Random) -> None:
     documents, _, sentences = library.counts()
     library.close()
     print(f"{documents:,} documents, {sentences:,} sentences; seconds, median and longest of {ROUNDS}")
-    for what, figures in (("save to answer", saved), ("delete to gone", deleted), ("a question", asked)):
+    for what, figures in (
+        ("save to answer", saved),
+        ("delete to gone", deleted),
+        ("a question", asked),
+        ("processor", busy),
+    ):
         print(f"{what:16s} {median(figures):6.2f} {max(figures):6.2f}")
     print(f"{'a whole look':16s} {look:6.3f}")
 

@@ -425,6 +425,20 @@ def test_a_file_that_is_being_written_while_it_is_read_is_left_as_it_was(
     assert changes(shelf.index()) == (0, 1, 0)
 
 
+def test_a_file_that_was_cut_short_a_moment_ago_is_given_time_by_whoever_has_it(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shelf.write("a.md", story("harbour"))
+    shelf.index()
+    path.write_bytes(b"")  # as most programs begin to write
+    monkeypatch.setattr(stamps, "TICK_NS", 3600 * SECOND)  # a machine that is busy takes longer than a moment
+    indexer = indexing.Indexer(shelf.settings)
+    report = indexer.bring(patient=True)
+    assert (changes(report), report.pending, report.problems) == ((0, 0, 0), 1, ())
+    monkeypatch.undo()
+    assert changes(indexer.bring()) == (0, 0, 1)
+
+
 def test_documents_of_a_folder_that_cannot_be_listed_are_kept(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.write("deep/a.md", story("harbour"))
     shelf.write("b.md", story("bridge"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from shelf import QUESTIONS, SUBJECTS, Shelf, quotes, story
 
-from qa import following, formats, lock
+from qa import coverage, following, formats, lock
 from qa.following import Follower
 from qa.indexing import Indexer
 from qa.library import Library
@@ -114,13 +114,13 @@ def test_whatever_happens_to_a_file_is_followed_while_questions_are_answered(she
 
 
 def test_a_burst_is_one_run_and_a_later_look_makes_no_commit(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "QUIET_MS", 1000)
-    monkeypatch.setattr(following, "PATIENCE_MS", 10_000)
+    monkeypatch.setattr(following, "QUIET_MS", 2000)
+    monkeypatch.setattr(following, "PATIENCE_MS", 60_000)
     shelf.index()
     with followed(shelf) as (_, reports):
         for number in range(500):  # as git checks out, many with one text
             shelf.write(f"folder {number % 7}/{number}.txt", f"The lighthouse is called number {number // 50}.")
-        until(lambda: len(held(shelf)) == 501)
+        until(lambda: settled(reports, 500, 0, 0))
         assert [report.added for report in reports if report.added] == [500]
         library = Library.open(shelf.settings.index)
         before = library.commit
@@ -181,6 +181,8 @@ def test_a_run_that_fails_is_said_and_tried_again_with_growing_pauses_and_the_in
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "PAUSES_S", (0.1, 0.4))
+    for name, value in (("FRESH_S", 0.0), ("REST", 0), ("PATIENCE_S", PATIENCE_S)):
+        monkeypatch.setattr(coverage, name, value)
     shelf.index()
     said: list[str] = []
     with followed(shelf, said) as (follower, _), shelf.engine() as engine:

@@ -169,6 +169,7 @@ def test_rules_are_kept_with_the_folder_until_they_are_given_anew(shelf: Shelf) 
         (folder,) = engine.status()["folders"]
     assert folder == {
         "path": str(shelf.docs),
+        "there": True,
         "include": ("*.md",),
         "exclude": (),
         "hidden": False,
