@@ -274,6 +274,17 @@ def test_a_value_that_holds_the_sign_between_cells_stays_whole_where_names_are_k
     ]
 
 
+def test_where_rows_with_names_meet_rows_without_another_table_begins() -> None:
+    rows = ["City: Toronto | Jobs: 200", "Ontario", "City: Paris | Jobs: 9", "1 | 2", "alone", "3 | 4"]
+    shown = window(composed([("row", row, Locator()) for row in rows], "", "text/csv"))
+    assert [(group.names, len(group.rows)) for group in shown.groups] == [(("City", "Jobs"), 3), ((), 3)]
+
+
+def test_lines_that_an_author_ended_stay_and_wrapped_ones_do_not() -> None:
+    for media_type, text in (("text/plain", unbroken(PROSE)), ("text/html", PROSE)):
+        assert text_of(window(composed([("paragraph", PROSE, Locator())], "", media_type))) == text
+
+
 # ---------------------------------------------------------------------------------------------------------- outline
 
 
@@ -317,6 +328,8 @@ def test_without_headings_slides_or_pages_are_the_outline() -> None:
         (Locator(page=3), "p. 3"),
         (Locator(("A",), page=3, place="slide 3", kind="slide"), "slide 3, A"),
         (Locator(place="Costs!B7:D7", kind="cells"), "Costs!B7:D7"),
+        (Locator(("Costs", "East"), place="Costs!B7:D7", kind="cells"), "Costs!B7:D7, East"),
+        (Locator(("a.txt",), place="Ada, a.txt", kind="message"), "Ada, a.txt"),
         (Locator(("A",), line=9), "A"),
         (Locator(line=9), "line 9"),
         (Locator(), ""),

@@ -79,6 +79,12 @@ def grid(texts: Sequence[str]) -> Grid:
     return Grid(tuple(name for name, _ in columns), tuple(shown))
 
 
+def carries_names(text: str) -> bool | None:
+    """Whether a row carries the names of its columns; None for one of a single cell, which may be of any table."""
+    cells = [cell for cell in _cells(text) if cell.end > cell.start]
+    return 2 * sum(bool(cell.name) for cell in cells) > len(cells) if len(cells) > 1 else None
+
+
 def _cells(text: str) -> list[_Raw]:
     found = []
     start = 0

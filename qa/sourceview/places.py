@@ -24,9 +24,8 @@ def block_at(document: Document, span: Span) -> Block | None:
 def place_in_words(locator: Locator) -> str:
     """Page, place, headings or line, as far as they are known: "p. iii, Part 1 › Funding"; "" when nothing is."""
     words = [page_name(locator)] if locator.page is not None or locator.place else []
-    path = locator.heading
-    if locator.kind in _SECTIONS and path[:1] == (section_name(locator),):
-        path = path[1:]
+    # A sheet, a chapter, a mail's attachment is the heading above its blocks, too.
+    path = [name for name in locator.heading if locator.kind not in _SECTIONS or name not in section_name(locator)]
     if path:
         words.append(" › ".join(path))
     if not words and locator.line is not None:

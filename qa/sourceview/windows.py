@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from qa.records import Block, Document, Span
-from qa.sourceview.grids import grid
+from qa.sourceview.grids import carries_names, grid
 from qa.sourceview.places import margin_name, section_name
 from qa.sourceview.reflowing import reflowed
 
@@ -24,6 +24,15 @@ MAX_WINDOW_CHARS = 200_000
 # What stands before a list item, between two blocks: how deep it is indented, and a number where it is counted.
 _MARKER = re.compile(r"([ \t]*)(?:>[ \t]*)*(?:[-*+•‣◦]|\(?(\d{1,6})[.)])[ \t]+\Z")
 _MAX_DEPTH = 5
+# Their lines end where the author ended them, as in verse; in other formats it may be where text was wrapped.
+_UNWRAPPED = frozenset(
+    [
+        "text/html",
+        "application/epub+zip",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/vnd.oasis.opendocument.text",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +206,7 @@ def _reach(cuts: list[_Cut], start: int, step: Literal[1, -1], *, share: int = 1
 def _piece(document: Document, cut: _Cut, before: Block | None, marks: Sequence[tuple[Span, int]]) -> Piece:
     block = document.blocks[cut.block]
     text = document.text[cut.start : cut.end]
+    shown = text if block.kind == "code" or document.media_type in _UNWRAPPED else reflowed(text)
     here = section_name(block.locator), margin_name(block.locator)
     above = (section_name(before.locator), margin_name(before.locator)) if before is not None else ("", "")
     piece = Piece(
@@ -207,7 +217,7 @@ def _piece(document: Document, cut: _Cut, before: Block | None, marks: Sequence[
         section="" if here[0] == above[0] or (block.kind == "heading" and text == here[0]) else here[0],
         beside="" if here == above else here[1],
         begins=cut.begins,
-        stretches=tuple(_stretches(text if block.kind == "code" else reflowed(text), cut, marks)),
+        stretches=tuple(_stretches(shown, cut, marks)),
     )
     if block.kind != "item" or not cut.begins:
         return piece
@@ -238,20 +248,30 @@ def _stretches(text: str, cut: _Cut, marks: Sequence[tuple[Span, int]]) -> Itera
 def _groups(pieces: list[Piece]) -> Iterator[Group]:
     together = {"item": "items", "row": "table"}
     group: list[Piece] = []
+    is_named: bool | None = None
     for piece in pieces:
+        named = carries_names(_text(piece)) if piece.kind == "row" else None
         joins = piece.kind in together and group and group[-1].kind == piece.kind and not piece.section
+        # Where rows with names follow rows without, another table begins.
+        if joins and None not in (named, is_named) and named != is_named:
+            joins = False
         if group and not joins:
             yield Group(together.get(group[0].kind, group[0].kind), tuple(group))
-            group = []
+            group, is_named = [], None
         group.append(piece)
+        is_named = named if is_named is None else is_named
     if group:
         yield Group(together.get(group[0].kind, group[0].kind), tuple(group))
+
+
+def _text(piece: Piece) -> str:
+    return "".join(each.text for each in piece.stretches)
 
 
 def _table(group: Group) -> Group:
     if group.kind != "table":
         return group
-    laid = grid(["".join(each.text for each in piece.stretches) for piece in group.pieces])
+    laid = grid([_text(piece) for piece in group.pieces])
     rows = tuple(
         tuple((cell.columns, _part(piece, cell.start, cell.end)) if cell else (1, ()) for cell in row.cells)
         for piece, row in zip(group.pieces, laid.rows, strict=True)
