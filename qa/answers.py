@@ -302,11 +302,26 @@ def _once(cited: Sequence[tuple[_Window, int]], leading: set[tuple[int, int]]) -
 def _nearly(window: _Window, folded: set[str], stale: Callable[[Source], str]) -> Iterator[tuple[Place, ...]]:
     """The place of a passage that is nearly the same as one shown, and the places that it would have stood for."""
     hit = window.hit
-    start, end = hit.sentences[window.first].start, hit.sentences[window.last].end
-    yield (Place(hit.source, start, end, label(hit.source, locator(hit.document, start)), False, stale(hit.source)),)
+    span = Span(hit.sentences[window.first].start, hit.sentences[window.last].end)
+    yield (place_of(hit.source, hit.document, span, same=False, stale=stale(hit.source)),)
     for position in range(window.first, window.last + 1):
         if position == window.best or _stands_for(window, position, folded):
             yield tuple(replace(place, same=False) for place in hit.places(position))
+
+
+def place_of(source: Source, document: Document, span: Span, *, same: bool = True, stale: str = "") -> Place:
+    """Another place where something stands, with its wording."""
+    where = label(source, locator(document, span.start))
+    return Place(source, span.start, span.end, where, same, stale, *_wording(document.text, span))
+
+
+def _wording(text: str, span: Span) -> tuple[str, str, str]:
+    """What stands there, before it and after it."""
+    return (
+        text[span.start : span.end],
+        text[max(0, span.start - SURROUNDINGS) : span.start],
+        text[span.end : span.end + SURROUNDINGS],
+    )
 
 
 def _apart(places: Sequence[Sequence[Place]]) -> tuple[Place, ...]:
@@ -320,19 +335,20 @@ def _apart(places: Sequence[Sequence[Place]]) -> tuple[Place, ...]:
 
 def _citation(number: int, hit: Hit, position: int, stale: str, words: Span | None) -> Citation:
     """`words` are those that answer, as a span of the sentence."""
-    span, text = hit.sentences[position], hit.document.text
+    span = hit.sentences[position]
     place = locator(hit.document, span.start)
+    text, prefix, suffix = _wording(hit.document.text, span)
     return Citation(
         number=number,
-        text=text[span.start : span.end],
+        text=text,
         start=span.start,
         end=span.end,
         score=hit.scores[position],
         source=hit.source,
         locator=place,
         label=label(hit.source, place),
-        prefix=text[max(0, span.start - SURROUNDINGS) : span.start],
-        suffix=text[span.end : span.end + SURROUNDINGS],
+        prefix=prefix,
+        suffix=suffix,
         stale=stale,
         parts=hit.parts(position),
         also=hit.places(position),

@@ -227,6 +227,17 @@ class Engine:
             raise UsageError(f"There is no document {document_id} in this index.", "Was it removed? Search again.")
         return source, self._document(source)
 
+    def sentences(self, document_id: str) -> tuple[Span, ...]:
+        """The sentences of a document that may answer, in order; none when there is no document of that id."""
+        held = self._refresh()
+        number = next((n for n, source in enumerate(held.sources) if source.id == document_id), -1)
+        rows = held.spans[(held.document == number)[held.owner]]
+        return tuple(Span(start, end) for start, end in rows.tolist())
+
+    def same_file(self, version: str) -> str | None:
+        """The id of a document whose file's hash begins with `version`, the first by path; None when there is none."""
+        return next((source.id for source in self._refresh().sources if source.sha256.startswith(version)), None)
+
     def documents(self) -> Iterator[tuple[Source, Document]]:
         """Every document as it was indexed, by path."""
         return ((source, self._document(source)) for source in self._refresh().sources)
@@ -394,8 +405,11 @@ class Engine:
             if allowed is not None and not allowed[number]:
                 continue
             source, (start, end) = held.sources[number], held.spans[other].tolist()
-            locator = answers.locator(self._document(source), start) if len(found) < PLACES_LOOKED_UP else Locator()
-            found.append(Place(source, start, end, answers.label(source, locator), True, self._stale(source)))
+            stale = self._stale(source)
+            if len(found) < PLACES_LOOKED_UP:
+                found.append(answers.place_of(source, self._document(source), Span(start, end), stale=stale))
+            else:
+                found.append(Place(source, start, end, answers.label(source, Locator()), stale=stale))
         return tuple(found)
 
     def _stale(self, source: Source) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from qa.errors import UsageError
+from qa.permalinks import Other, address, digest, permalink
 from qa.records import (
     Answer,
     Citation,
@@ -67,8 +68,8 @@ def answer_to_json(
             else None
         ),
         "notices": [_notice(notice) for notice in answer.notices],
-        "citations": [_citation(citation, answer.query, explain) for citation in answer.citations],
-        "passages": [_passage(passage, answer.query, explain) for passage in answer.passages],
+        "citations": [_citation(citation, answer, explain) for citation in answer.citations],
+        "passages": [_passage(passage, answer, explain) for passage in answer.passages],
         "total": answer.total,
         "limit": answer.limit,
         "offset": answer.offset,
@@ -170,16 +171,23 @@ def confidence_in_words(confidence: float) -> str:
     return "low"
 
 
-def view_link(source: Source, start: int, end: int, query: str = "") -> str:
-    """Where the document opens with `[start, end)` marked, as a relative URL.
-
-    `v` is the beginning of the file's hash, so that a link kept from before the document was indexed anew does not
-    mark other words; `query` lets the page link back to the search.
-    """
-    fields = {"cite": f"{start}-{end}", "v": source.sha256[:12]}
-    if query:
-        fields["q"] = well_formed(query)
-    return f"/doc/{quote(source.id, safe='')}?{urlencode(fields, quote_via=quote)}#cite"
+def view_link(answer: Answer, shown: Citation | Place | ShownPassage) -> str:
+    """Where the document opens at what an answer shows, as a relative URL that lasts. With a citation, the others of
+    the same document are marked, too."""
+    source = shown.source
+    if isinstance(shown, ShownPassage):
+        text = "".join(segment.text for segment in shown.segments)
+        return address(source.id, permalink(source, shown.start, shown.end, text), answer.query)
+    wording = shown.text, shown.prefix, shown.suffix
+    if isinstance(shown, Place):
+        return address(source.id, permalink(source, shown.start, shown.end, *wording), answer.query)
+    others = (
+        Other(other.number, other.start, other.end, digest(other.text))
+        for other in answer.citations
+        if other.source.id == source.id and other.number != shown.number
+    )
+    link = permalink(source, shown.start, shown.end, *wording, shown.number, others)
+    return address(source.id, link, answer.query)
 
 
 def original_link(source: Source, page: int | None = None) -> str:
@@ -257,7 +265,7 @@ def well_formed(value: Any) -> Any:
     return value
 
 
-def _citation(citation: Citation, query: str, explain: bool) -> dict[str, Any]:
+def _citation(citation: Citation, answer: Answer, explain: bool) -> dict[str, Any]:
     source = citation.source
     body: dict[str, Any] = {
         "number": citation.number,
@@ -284,17 +292,17 @@ def _citation(citation: Citation, query: str, explain: bool) -> dict[str, Any]:
         ],
         "stale": citation.stale or False,
         "links": {
-            "view": view_link(source, citation.start, citation.end, query),
+            "view": view_link(answer, citation),
             "original": original_link(source, citation.locator.page),
         },
-        "also": [_place(place, query) for place in citation.also],
+        "also": [_place(place, answer) for place in citation.also],
     }
     if explain:
         body["parts"] = [_part(part) for part in citation.parts]
     return body
 
 
-def _passage(passage: ShownPassage, query: str, explain: bool) -> dict[str, Any]:
+def _passage(passage: ShownPassage, answer: Answer, explain: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "rank": passage.rank,
         "score": passage.score,
@@ -303,14 +311,14 @@ def _passage(passage: ShownPassage, query: str, explain: bool) -> dict[str, Any]
         "end": passage.end,
         "segments": [_segment(segment) for segment in passage.segments],
         "label": passage.label,
-        "also": [_place(place, query) for place in passage.also],
+        "also": [_place(place, answer) for place in passage.also],
     }
     if explain:
         body["parts"] = [_part(part) for part in passage.parts]
     return body
 
 
-def _place(place: Place, query: str) -> dict[str, Any]:
+def _place(place: Place, answer: Answer) -> dict[str, Any]:
     return {
         "document": place.source.id,
         "path": place.source.path,
@@ -319,7 +327,7 @@ def _place(place: Place, query: str) -> dict[str, Any]:
         "label": place.label,
         "same": place.same,
         "stale": place.stale or False,
-        "links": {"view": view_link(place.source, place.start, place.end, query)},
+        "links": {"view": view_link(answer, place)},
     }
 
 

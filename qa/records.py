@@ -277,7 +277,7 @@ class Place:
     """Another place where what is shown stands too: `[start, end)` of a document's text.
 
     `same` is whether the text there is equal but for white space and case, or else nearly so. `label` and `stale` are
-    as in Citation.
+    as in Citation, as are `text`, `prefix` and `suffix`, which are "" where the document was not looked up.
     """
 
     source: Source
@@ -286,6 +286,9 @@ class Place:
     label: str
     same: bool = True
     stale: str = ""
+    text: str = ""
+    prefix: str = ""
+    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

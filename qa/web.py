@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, render_template, request, send_file, send_from_directory
 from flask.json.provider import DefaultJSONProvider
@@ -29,7 +29,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from qa import coverage, pageview
+from qa import coverage, pageview, viewing
 from qa.asking import FILTER_FIELDS, QUESTION_FIELDS, Question, from_fields, from_json, read_fields
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, ModelUnusable, QAError, UnreadableFile, UsageError
 from qa.facsimiles import Facsimiles
@@ -47,7 +47,7 @@ from qa.payload import (
     well_formed,
 )
 from qa.records import Answer, Document, Filter, Source, Span
-from qa.sourceview import block_at, place_in_words, reflowed_segments, window
+from qa.sourceview import reflowed_segments
 
 MAX_BODY_BYTES = 64 * 1024
 # 2,000 characters of any script, percent-encoded, are at most 24,000 bytes.
@@ -90,7 +90,7 @@ _WHAT_TO_DO = {
 }
 
 
-class SupportsAsk(Protocol):
+class SupportsAsk(viewing.HoldsDocuments, Protocol):
     """What the web door needs of an engine. The methods may be called from several threads at once."""
 
     def ask(
@@ -104,9 +104,6 @@ class SupportsAsk(Protocol):
         as_typed: bool = ...,
     ) -> Answer:
         """Raises UsageError for a question that cannot be asked."""
-
-    def document(self, document_id: str) -> tuple[Source, Document]:
-        """The document as it was indexed. Raises UsageError if there is none of that id."""
 
     def original(self, document_id: str) -> Path | None:
         """The file on disk; None if it is gone."""
@@ -416,42 +413,45 @@ def _add_pages(app: Flask, engine: SupportsAsk, folder: Path, facsimiles: Facsim
         return render_template("search.html", fields=fields, **_results(asked, answer)), 200
 
     @app.get("/doc/<document_id>")
-    def source_view(document_id: str) -> str:
-        fields = read_fields(request.query_string, {"cite", "v", "q", "from", "page"})
-        source, document = _find(engine, document_id)
-        mark, notice = _mark(document, source, fields)
-        first = fields.get("from")
-        if first is not None and not re.fullmatch("[0-9]{1,9}", first):
-            raise UsageError("`from` is no whole number.", "Leave it out to see the cited place.")
+    def source_view(document_id: str) -> str | tuple[str, int]:
+        fields = read_fields(request.query_string, viewing.FIELDS | {"page"})
         if not re.fullmatch("[1-9][0-9]{0,6}", fields.get("page", "1")):
             raise UsageError("`page` is no number of a page, from 1.", "Leave it out to see the cited place.")
-        block = block_at(document, mark) if mark else None
-        stale = engine.stale(document_id)
-        pages = None
-        if source.media_type == pageview.MEDIA_TYPE and first is None:
-            file = None if stale else engine.original(document_id)
+        pages: pageview.PageView | None = None
+
+        def beside(source: Source, document: Document, mark: Span | None) -> Document:
+            nonlocal pages
+            if source.media_type != pageview.MEDIA_TYPE or "from" in fields:
+                return document
+            file = None if engine.stale(source.id) else engine.original(source.id)
             try:
                 pages = pageview.view(facsimiles, source, document, file, mark, fields)
             except pageview.NoSuchPage as error:
                 raise NotFound(str(error)) from error
-        shown = window(pages.beside if pages else document, mark, None if first is None else int(first))
-        later = pages.text if pages and shown.later is not None else ""
+            return pages.beside
+
         question = fields.get("q", "")
-        part = partial(_part_link, source, {name: value for name, value in fields.items() if name != "from"})
+        view = viewing.opened(engine, document_id, fields, beside)
+        if view is None:
+            words = fields.get("exact", "")[: MAX_QUESTION_CHARS - 2].replace('"', " ").strip()
+            return render_template(
+                "error.html",
+                title=HTTPStatus.NOT_FOUND.phrase,
+                detail=f"There is no document {document_id} in this index. Was it removed, or changed and moved?",
+                search=query_link("/", f'"{words}"', DEFAULT_LIMIT, 0) if words else "",
+            ), 404
+        stale = engine.stale(view.source.id)
+        has_original = engine.original(view.source.id) is not None
         return render_template(
             "source.html",
-            source=source,
-            document=document,
-            stale=stale,
-            notice=notice,
-            window=shown,
+            view=view,
+            source=view.source,
             pages=pages,
-            place=place_in_words(block.locator) if block else "",
-            original=original_link(source, block.locator.page if block and not stale else None),
-            cited=view_link(source, mark.start, mark.end, question) if mark else "",
+            stale=stale,
+            original=original_link(view.source, None if stale else view.page) if has_original else "",
             back=query_link("/", question, DEFAULT_LIMIT, 0) if question else "/",
-            earlier="" if pages and pages.pages else part(shown.earlier),
-            later=later or part(shown.later),
+            earlier="" if pages and pages.pages else view.earlier,
+            later=pages.text if pages and pages.text and view.later else view.later,
             question=question,
         )
 
@@ -511,34 +511,12 @@ def _results(asked: Question, answer: Answer) -> dict[str, Any]:
         "confidence": confidence_in_words(answer.confidence),
         "original_link": original_link,
         "segments": lambda passage: reflowed_segments(passage.segments),
-        "view": lambda shown: view_link(shown.source, shown.start, shown.end, answer.query),
+        "view": partial(view_link, answer),
         "earlier": link(offset=max(0, answer.offset - answer.limit)) if answer.offset else "",
         "unfiltered": query_link("/", answer.query, answer.limit, 0),
         "as_typed": link(offset=0, as_typed=True),
         "later": link(offset=after) if after < answer.total and after <= MAX_OFFSET else "",
     }
-
-
-def _mark(document: Document, source: Source, fields: Mapping[str, str]) -> tuple[Span | None, str]:
-    """The span to mark, and what to tell the reader if there is none although one was asked for."""
-    cite = fields.get("cite")
-    if cite is None:
-        return None, ""
-    numbers = re.fullmatch("([0-9]{1,12})-([0-9]{1,12})", cite)
-    span = Span(int(numbers[1]), int(numbers[2])) if numbers else None
-    if span is None or block_at(document, span) is None:
-        return None, "The place that this link names is not in the document. Search again for a link that fits."
-    version = fields.get("v", "")
-    if version and not source.sha256.startswith(version):
-        return None, "This link was made before the document was indexed anew. Search again for a link that fits."
-    return span, ""
-
-
-def _part_link(source: Source, fields: Mapping[str, str], first: int | None) -> str:
-    """Where the document opens with piece number `first`; "" for None."""
-    if first is None:
-        return ""
-    return f"/doc/{quote(source.id, safe='')}?{urlencode({**fields, 'from': str(first)}, quote_via=quote)}"
 
 
 def _gone(source: Source) -> str:

@@ -172,6 +172,13 @@ class MemoryEngine:
             raise UsageError(f"There is no document {document_id!r}.", "Search again.")
         return self.documents[document_id]
 
+    def sentences(self, document_id: str) -> list[Span]:
+        _, document = self.document(document_id)
+        return [span for block in document.blocks for span in _sentences(document.text, block.start, block.end)]
+
+    def same_file(self, version: str) -> str | None:
+        return next((name for name, (source, _) in self.documents.items() if source.sha256.startswith(version)), None)
+
     def original(self, document_id: str) -> Path | None:
         path = self.root / self.document(document_id)[0].path
         return path if path.is_file() else None

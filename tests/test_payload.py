@@ -25,7 +25,7 @@ from qa.payload import (
     view_link,
     well_formed,
 )
-from qa.records import Answer, Citation, Filter, IndexState, Locator, Notice, Source, Span
+from qa.records import Answer, Citation, Filter, IndexState, Locator, Notice, Place, Source, Span
 
 SOURCE = Source("d_0123456789abcdef", "notes/mars.pdf", "Mars", "application/pdf", "ab" * 32, 10, 0)
 
@@ -186,7 +186,9 @@ def test_only_a_pdf_opens_at_its_page() -> None:
 
 @given(st.text(min_size=1), st.text(), st.text())
 def test_links_carry_any_text_and_stay_relative_ascii(question: str, kind: str, path: str) -> None:
-    for link in (view_link(SOURCE, 1, 2, question), query_link("/", question, 3, 4, Filter(type=kind, path=path))):
+    place = Place(SOURCE, 1, 2, "", text=kind, prefix=path, suffix=path)
+    asked = Answer(question, False, 0.0, (), (), 0, 10, 0, 1.0, IndexState(1, 1, 1, "a model", 1))
+    for link in (view_link(asked, place), query_link("/", question, 3, 4, Filter(type=kind, path=path))):
         assert link.isascii() and link.isprintable() and " " not in link
         parts = urlsplit(link)
         assert parts.scheme == parts.netloc == ""

@@ -10,14 +10,19 @@ from qa.sourceview import (
     MAX_PIECE_CHARS,
     MAX_WINDOW_CHARS,
     MAX_WINDOW_PIECES,
+    Mark,
     Piece,
     Window,
     block_at,
+    outline,
+    piece_at,
     place_in_words,
     reflowed,
     reflowed_segments,
     window,
 )
+from qa.sourceview.grids import Grid, grid
+from qa.sourceview.windows import piece_numbers
 
 KINDS = st.sampled_from(["title", "heading", "paragraph", "item", "row", "code"])
 
@@ -38,7 +43,7 @@ def documents(draw: st.DrawFn) -> Document:
 
 
 def pieces(shown: Window) -> list[Piece]:
-    return [piece for group in shown.groups for piece in group]
+    return [piece for group in shown.groups for piece in group.pieces]
 
 
 def unbroken(text: str) -> str:
@@ -55,9 +60,12 @@ def count_pieces(document: Document) -> int:
     return count
 
 
-def text_of(shown: Window, *, marked: bool = False) -> str:
-    stretches = [stretch for piece in pieces(shown) for stretch in piece.stretches]
-    return "".join(stretch.text for stretch in stretches if stretch.marked or not marked)
+def text_of(shown: Window) -> str:
+    return "".join(stretch.text for piece in pieces(shown) for stretch in piece.stretches)
+
+
+def marked(shown: Window, mark: int = 0) -> str:
+    return "".join(s.text for piece in pieces(shown) for s in piece.stretches if s.mark == mark)
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,7 +77,7 @@ def test_windows_joined_show_every_block_once_and_in_order(document: Document) -
         seen += text_of(shown)
         assert len(pieces(shown)) <= MAX_WINDOW_PIECES
         assert len(text_of(shown)) <= MAX_WINDOW_CHARS
-        assert all(len(text_of(Window(((piece,),), None, None, False))) <= MAX_PIECE_CHARS for piece in pieces(shown))
+        assert all(sum(len(s.text) for s in piece.stretches) <= MAX_PIECE_CHARS for piece in pieces(shown))
         start = shown.later
     assert unbroken(seen) == unbroken("".join(document.text[block.start : block.end] for block in document.blocks))
 
@@ -82,11 +90,33 @@ def test_a_span_within_a_block_is_marked_to_the_code_point(document: Document, d
     block = document.blocks[data.draw(st.integers(0, len(document.blocks) - 1))]
     start = data.draw(st.integers(block.start, block.end - 1))
     span = Span(start, data.draw(st.integers(start + 1, min(block.end, start + 500))))
-    shown = window(document, span)
+    shown = window(document, [Mark(span)])
     assert block_at(document, span) == block
-    assert shown.holds_mark
-    assert unbroken(text_of(shown, marked=True)) == unbroken(document.text[span.start : span.end])
-    assert sum(stretch.first for piece in pieces(shown) for stretch in piece.stretches) == 1
+    assert shown.first <= piece_at(document, span.start) < shown.first + shown.count
+    assert unbroken(marked(shown)) == unbroken(document.text[span.start : span.end])
+    if block.kind != "row":
+        assert shown.held == {0}
+        stretches = [stretch for piece in pieces(shown) for stretch in piece.stretches]
+        assert sum(stretch.first for stretch in stretches) == sum(stretch.last for stretch in stretches) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), min_size=1, max_size=6))
+def test_of_several_spans_each_is_marked_but_for_what_an_earlier_one_has(places: list[tuple[int, int]]) -> None:
+    document = composed([("paragraph", "a sentence of words ", Locator())] * 3, "", "text/plain")
+    marks = [Mark(Span(start, start + length)) for start, length in places]
+    shown = window(document, marks)
+    assert text_of(shown) == "".join(document.text[b.start : b.end] for b in document.blocks)
+    for number, mark in enumerate(marks):
+        overlaps = any(mark.span.start < m.span.end and m.span.start < mark.span.end for m in marks[:number])
+        within = (
+            ""
+            if overlaps
+            else "".join(
+                document.text[max(b.start, mark.span.start) : min(b.end, mark.span.end)] for b in document.blocks
+            )
+        )
+        assert marked(shown, number) == within
+        assert (number in shown.held) == bool(within)
 
 
 @settings(max_examples=60, deadline=None)
@@ -104,10 +134,10 @@ def test_the_window_before_reaches_to_where_this_one_begins(document: Document, 
 
 def test_a_span_over_several_blocks_is_marked_in_each_but_not_between() -> None:
     document = composed([("paragraph", "one two", Locator()), ("item", "three", Locator())], "", "text/plain")
-    shown = window(document, Span(4, 14))
-    assert [[(s.text, s.marked, s.first) for s in piece.stretches] for piece in pieces(shown)] == [
-        [("one ", False, False), ("two", True, True)],
-        [("three", True, False)],
+    shown = window(document, [Mark(Span(4, 14))])
+    assert [[(s.text, s.mark, s.first, s.last) for s in piece.stretches] for piece in pieces(shown)] == [
+        [("one ", None, False, False), ("two", 0, True, False)],
+        [("three", 0, False, True)],
     ]
 
 
@@ -118,7 +148,7 @@ def test_a_span_that_is_not_of_the_text_or_between_blocks_is_at_no_block(start: 
 
 
 def test_a_document_without_blocks_shows_nothing() -> None:
-    assert window(Document("", "", "text/plain", ())) == Window((), None, None, False)
+    assert window(Document("", "", "text/plain", ())) == Window((), 0, 0, None, None)
 
 
 def test_headings_are_as_deep_as_their_path() -> None:
@@ -133,14 +163,162 @@ def test_a_page_is_named_where_it_begins_and_at_the_head_of_a_window() -> None:
     pages = [(1, "i"), (1, "i"), (2, None)]
     parts = [("paragraph", "x", Locator(page=page, label=label)) for page, label in pages]
     document = composed(parts, "", "application/pdf")
-    assert [piece.page for piece in pieces(window(document))] == ["p. i", "", "p. 2"]
-    assert [piece.page for piece in pieces(window(document, first=1))] == ["p. i", "p. 2"]
+    assert [piece.beside for piece in pieces(window(document))] == ["p. i", "", "p. 2"]
+    assert [piece.beside for piece in pieces(window(document, first=1))] == ["p. i", "p. 2"]
 
 
 def test_neighbouring_items_and_rows_stand_together() -> None:
     kinds = ["item", "item", "paragraph", "paragraph", "row", "row", "item"]
     document = composed([(kind, "x", Locator()) for kind in kinds], "", "text/html")
-    assert [len(group) for group in window(document).groups] == [2, 1, 1, 2, 1]
+    assert [(group.kind, len(group.pieces)) for group in window(document).groups] == [
+        ("items", 2),
+        ("paragraph", 1),
+        ("paragraph", 1),
+        ("table", 2),
+        ("items", 1),
+    ]
+
+
+def test_slides_sheets_and_the_like_stand_above_their_blocks_and_rows_and_times_beside() -> None:
+    parts = [
+        ("heading", "Costs", Locator(place="Costs", kind="cells")),
+        ("row", "a", Locator(("Costs",), place="Costs!A1:B1", kind="cells")),
+        ("row", "b", Locator(("Costs",), place="Costs!A2:B2", kind="cells")),
+        ("row", "c", Locator(place="'My sheet''s'!C3", kind="cells")),
+        ("paragraph", "d", Locator(page=3, place="slide 3", kind="slide")),
+        ("paragraph", "e", Locator(page=3, place="slide 3", kind="slide")),
+        ("paragraph", "f", Locator(place="00:01:05", kind="time")),
+    ]
+    shown = pieces(window(composed(parts, "", "text/plain")))
+    assert [(piece.section, piece.beside) for piece in shown] == [
+        ("", ""),
+        ("", "A1:B1"),
+        ("", "A2:B2"),
+        ("My sheet's", "C3"),
+        ("slide 3", ""),
+        ("", ""),
+        ("", "00:01:05"),
+    ]
+
+
+def test_items_keep_the_numbers_and_the_depth_that_stand_before_them() -> None:
+    text = "- one\n  2. two\n    * three\n\n(4) four\n5 five"
+    words = ("one", "two", "three", "four", "five")
+    blocks = tuple(Block("item", text.index(word), text.index(word) + len(word)) for word in words)
+    shown = pieces(window(Document(text, "", "text/markdown", blocks)))
+    assert [(piece.number, piece.depth) for piece in shown] == [(None, 0), (2, 1), (None, 2), (4, 0), (None, 0)]
+
+
+# ----------------------------------------------------------------------------------------------------------- tables
+
+CELLS = st.text("ab :1.", min_size=1, max_size=5).map(str.strip).filter(lambda text: text and ":" not in text)
+
+
+def texts(rows: list[str], number: int, laid: Grid) -> list[str | None]:
+    return [rows[number][cell.start : cell.end] if cell else None for cell in laid.rows[number].cells]
+
+
+@given(st.data(), st.lists(CELLS, min_size=2, max_size=5, unique=True), st.integers(1, 6))
+def test_rows_with_the_names_of_their_columns_stand_below_them(
+    data: st.DataObject, names: list[str], count: int
+) -> None:
+    values = [data.draw(st.lists(CELLS, min_size=len(names), max_size=len(names))) for _ in range(count)]
+    # Every row but the first leaves some of its cells empty.
+    filled = [[not number or data.draw(st.booleans()) for _ in names] for number in range(count)]
+    filled = [row if any(row) else [True, *row[1:]] for row in filled]
+    rows = [
+        " | ".join(f"{name}: {value}" for name, value, is_there in zip(names, cells, there, strict=True) if is_there)
+        for cells, there in zip(values, filled, strict=True)
+    ]
+    laid = grid(rows)
+    often = [sum(row[column] for row in filled) for column in range(len(names))]
+    if min(often) < 2 and count > 1:
+        assert len(laid.rows) == count  # too few names come again to tell them from values
+        return
+    assert laid.names == tuple(names)
+    for number in range(count):
+        shown = texts(rows, number, laid)
+        expected = [v if there else None for v, there in zip(values[number], filled[number], strict=True)]
+        assert shown == expected
+
+
+@given(st.lists(st.lists(CELLS, min_size=1, max_size=5), min_size=1, max_size=5))
+def test_rows_without_names_are_cut_at_their_signs_and_fill_the_width(values: list[list[str]]) -> None:
+    rows = [" | ".join(cells) for cells in values]
+    laid = grid(rows)
+    assert laid.names == ()
+    width = max(map(len, values))
+    for number, cells in enumerate(values):
+        assert texts(rows, number, laid) == cells
+        assert sum(cell.columns for cell in laid.rows[number].cells if cell) == width
+
+
+@given(st.lists(st.text(st.sampled_from("ab|: \\\n"), min_size=1, max_size=25), min_size=1, max_size=6))
+def test_no_row_of_any_kind_loses_a_letter(rows: list[str]) -> None:
+    laid = grid(rows)
+    names = "".join(laid.names)
+    for number, row in enumerate(rows):
+        shown = "".join(text or "" for text in texts(rows, number, laid))
+        for letter in "ab":
+            assert shown.count(letter) + names.count(letter) >= row.count(letter)
+
+
+def test_a_value_that_holds_the_sign_between_cells_stays_whole_where_names_are_known() -> None:
+    rows = ["City: Toronto | Slogan: one | two", "City: Paris | Slogan: none", "All of them"]
+    laid = grid(rows)
+    assert laid.names == ("City", "Slogan")
+    assert [texts(rows, number, laid) for number in range(3)] == [
+        ["Toronto", "one | two"],
+        ["Paris", "none"],
+        ["All of them"],
+    ]
+
+
+def test_where_rows_with_names_meet_rows_without_another_table_begins() -> None:
+    rows = ["City: Toronto | Jobs: 200", "Ontario", "City: Paris | Jobs: 9", "1 | 2", "alone", "3 | 4"]
+    shown = window(composed([("row", row, Locator()) for row in rows], "", "text/csv"))
+    assert [(group.names, len(group.rows)) for group in shown.groups] == [(("City", "Jobs"), 3), ((), 3)]
+
+
+def test_lines_that_an_author_ended_stay_and_wrapped_ones_do_not() -> None:
+    for media_type, text in (("text/plain", unbroken(PROSE)), ("text/html", PROSE)):
+        assert text_of(window(composed([("paragraph", PROSE, Locator())], "", media_type))) == text
+
+
+# ---------------------------------------------------------------------------------------------------------- outline
+
+
+@settings(max_examples=60, deadline=None)
+@given(documents())
+def test_every_heading_can_be_jumped_to(document: Document) -> None:
+    shown = window(document)
+    headings = [number for number, block in enumerate(document.blocks) if block.kind == "heading"]
+    entries = outline(document, shown)
+    if len(headings) < 2:
+        assert not [entry for entry in entries if entry.block in headings]
+        return
+    assert [entry.block for entry in entries] == headings
+    assert [entry.piece for entry in entries] == piece_numbers(document, headings)
+    on_page = {piece.block for piece in pieces(shown) if piece.begins}
+    for entry in entries:
+        assert entry.is_shown == (entry.block in on_page)
+        there = window(document, first=entry.piece)
+        assert pieces(there)[0].block == entry.block and pieces(there)[0].begins
+
+
+def test_a_vast_outline_leaves_out_the_deepest_headings() -> None:
+    parts = [("heading", f"h{n}", Locator(() if n % 10 == 0 else ("h",))) for n in range(1000)]
+    document = composed(parts, "", "text/html")
+    entries = outline(document, window(document))
+    assert [entry.text for entry in entries] == [f"h{n}" for n in range(0, 1000, 10)]
+
+
+def test_without_headings_slides_or_pages_are_the_outline() -> None:
+    slides = [("paragraph", "x", Locator(page=n, place=f"slide {n}", kind="slide")) for n in (1, 1, 2)]
+    document = composed(slides, "", "application/vnd.ms-powerpoint")
+    assert [(e.text, e.block) for e in outline(document, window(document))] == [("slide 1", 0), ("slide 2", 2)]
+    document = composed([("paragraph", "x", Locator(page=n)) for n in (1, 2, 2)], "", "application/pdf")
+    assert [(e.text, e.block) for e in outline(document, window(document))] == [("p. 1", 0), ("p. 2", 1)]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +328,8 @@ def test_neighbouring_items_and_rows_stand_together() -> None:
         (Locator(page=3), "p. 3"),
         (Locator(("A",), page=3, place="slide 3", kind="slide"), "slide 3, A"),
         (Locator(place="Costs!B7:D7", kind="cells"), "Costs!B7:D7"),
+        (Locator(("Costs", "East"), place="Costs!B7:D7", kind="cells"), "Costs!B7:D7, East"),
+        (Locator(("a.txt",), place="Ada, a.txt", kind="message"), "Ada, a.txt"),
         (Locator(("A",), line=9), "A"),
         (Locator(line=9), "line 9"),
         (Locator(), ""),
