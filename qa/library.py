@@ -406,7 +406,7 @@ class Library:
     def read_in_part(self, root: Root) -> dict[str, tuple[str, ...]]:
         """The problems of each document below one root that has some, by path below it."""
         query = "SELECT path, problems FROM documents WHERE root = ? AND problems != '[]'"
-        return {path: tuple(json.loads(problems)) for path, problems in self._database.rows(query, (str, str), root.id)}
+        return {path: self._partial(problems) for path, problems in self._database.rows(query, (str, str), root.id)}
 
     def problems(self) -> tuple[Problem, ...]:
         """Files that were not read, and documents that were read in part, by path."""
@@ -418,8 +418,18 @@ class Library:
         ]
         query = "SELECT root, path, problems FROM documents WHERE problems != '[]'"
         for root, path, problems in self._database.rows(query, (int, str, str)):
-            found.extend(Problem(shown(root, path), text, kind="partial") for text in json.loads(problems))
+            found.extend(Problem(shown(root, path), text, kind="partial") for text in self._partial(problems))
         return tuple(sorted(found, key=lambda problem: (problem.path, problem.reason)))
+
+    def _partial(self, problems: str) -> tuple[str, ...]:
+        """What a document's column of problems says. The seal over it is that of all that is stored of the document."""
+        try:
+            found = json.loads(problems)
+        except ValueError:
+            found = None
+        if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+            raise self._database.damaged("what is said of a document that was read in part is not what was stored")
+        return tuple(found)
 
     def encodings_of(self, keys: Iterable[bytes]) -> dict[bytes, Encoding]:
         """The encodings that are stored already for passages with these keys."""
