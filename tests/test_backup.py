@@ -35,7 +35,7 @@ def test_a_backup_answers_as_the_index_did_whoever_writes_while_it_is_made(index
     writer = Library.open(index, write=True)
     root = root_of(writer, "/later")
     with writer.writing():
-        writer.remove_root(root)
+        writer.drop_root(root)
     written = 0
 
     def write(done: int, total: int) -> None:

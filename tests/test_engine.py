@@ -21,10 +21,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from shelf import MEMORY, QUESTIONS, SUBJECTS, Shelf, assert_exact, assert_same, story
 
-from qa import payload
+from qa import imprint, payload
 from qa.engine import MAX_QUESTION_CHARS, Engine
 from qa.errors import IndexMissing, IndexUnusable, ModelUnusable, UsageError
 from qa.folding import normalised
+from qa.library import Library
 from qa.records import Answer, Filter, ShownPassage
 from qa.settings import Settings
 
@@ -742,14 +743,24 @@ def test_where_there_is_no_index_the_command_that_makes_one_is_named(shelf: Shel
     assert not shelf.settings.index.exists()
 
 
+def made_by(shelf: Shelf, **values: str) -> None:
+    """Let the index say that another made it."""
+    library = Library.open(shelf.settings.index, write=True)
+    with library.writing():
+        for name, value in values.items():
+            library._database.set(f"maker.{name}", value)
+    imprint.renew(library)
+    library.close()
+
+
 def test_an_index_whose_model_is_gone_or_another_by_now_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     shelf.write("a.md", story("harbour"))
     shelf.index()
-    altered(shelf, "UPDATE meta SET value = '0123456789abcdef' WHERE name = 'maker.fingerprint'")
+    made_by(shelf, fingerprint="0123456789abcdef")
     with pytest.raises(IndexUnusable, match="0123456789abcdef") as caught, shelf.engine():
         pass
     assert "qa index" in caught.value.remedy
-    altered(shelf, "UPDATE meta SET value = '/no/such/model' WHERE name = 'maker.model'")
+    made_by(shelf, model="/no/such/model")
     with pytest.raises(ModelUnusable, match="/no/such/model"), shelf.engine():
         pass
 

@@ -59,7 +59,7 @@ class History(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="qa-history-", dir=MEMORY))
-        self.shelf = Shelf(self.folder / "docs", Settings(self.folder / "index", self.model, self.cache))
+        self.shelf = Shelf(self.folder / "docs", Settings(self.folder / "index", self.model, self.cache, reader=""))
         self.shelf.docs.mkdir()
         self.editions = 1
         self.engine: Engine | None = None
@@ -502,7 +502,8 @@ def crash(shelf: Shelf, times: int, seed: int) -> None:
         assert_same(shelf.ask(question), clean.ask(question))
     assert counts(shelf.index()) == {"unchanged": len(names)}
     assert len(shelf.derived) == 1
-    assert {path.name for path in shelf.settings.index.iterdir()} <= {"derived", "library.sqlite", "lock"}
+    names = {path.name for path in shelf.settings.index.iterdir()}
+    assert names <= {"derived", "library.imprint", "library.sqlite", "lock"}
 
 
 def test_indexing_killed_at_any_moment_leaves_the_old_state_or_a_new_one_and_can_go_on(shelf: Shelf) -> None:

@@ -49,7 +49,7 @@ def test_an_older_index_is_refused_with_the_command_and_answers_after_it_as_it_d
         assert caught.value.remedy == f"Bring it over: qa migrate{flag(folder)}"
     assert migrate(folder) == number
     assert migrate(folder) == FORMAT
-    settings = Settings(folder, cache=model_cache)
+    settings = Settings(folder, cache=model_cache, reader="")
     expected: dict[str, list[tuple[str, float]]] = json.loads((old / "answers.json").read_text("utf-8"))
     engine = Engine.open(settings)
     for question, answers in expected.items():

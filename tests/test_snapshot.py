@@ -30,7 +30,7 @@ NOISE = 0.25
 def kept(tmp_path_factory: pytest.TempPathFactory, small_model: str, model_cache: Path) -> Shelf:
     """A shelf that no test changes."""
     folder = tmp_path_factory.mktemp("kept")
-    shelf = Shelf(folder / "docs", Settings(index=folder / "index", model=small_model, cache=model_cache))
+    shelf = Shelf(folder / "docs", Settings(index=folder / "index", model=small_model, cache=model_cache, reader=""))
     for subject in SUBJECTS:
         shelf.write(f"{subject}.md", story(subject))
     shelf.index()
@@ -41,7 +41,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory, small_model: str, model_cache
 def shelf(kept: Shelf, tmp_path: Path) -> Shelf:
     """A copy of it, whose index may be damaged."""
     shutil.copytree(kept.settings.index, tmp_path / "index")
-    return Shelf(kept.docs, Settings(tmp_path / "index", kept.settings.model, kept.settings.cache))
+    return Shelf(kept.docs, Settings(tmp_path / "index", kept.settings.model, kept.settings.cache, reader=""))
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ from qa.engine import Engine
 from qa.settings import Settings
 index, model, cache, *questions = sys.argv[1:]
 said = []
-engine = Engine.open(Settings(Path(index), model, Path(cache)), said.append)
+engine = Engine.open(Settings(Path(index), model, Path(cache), reader=""), said.append)
 found = [[c.text for c in engine.ask(question, limit=50).citations] for question in questions]
 engine.close()
 print(json.dumps([said, found]))
