@@ -64,11 +64,12 @@ def environment(model: Model) -> dict[str, str]:
     return {**kept, "QA_CACHE": str(model.question.parent.parent)}
 
 
-def test_the_wheel_holds_the_pages_and_the_mark_of_types_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_pages_the_reader_and_the_mark_of_types_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     expected = {f"qa/{path.relative_to(ROOT / 'qa').as_posix()}" for path in (ROOT / "qa").rglob("*.py")}
     web = [path for path in (ROOT / "web").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     expected |= {f"qa/_web/{path.relative_to(ROOT / 'web').as_posix()}" for path in web}
+    expected |= {f"qa/weights/{path.name}" for path in (ROOT / "qa" / "weights").iterdir()}
     assert names == expected | {"qa/py.typed"}
     assert {"qa/_web/openapi.json", "qa/_web/static/style.css", "qa/_web/templates/search.html"} <= names
 
