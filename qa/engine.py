@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import re
 import threading
@@ -10,7 +11,6 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from qa import (
     exact,
     explaining,
     filtering,
+    lock,
     models,
     noise,
     ranking,
@@ -36,7 +37,7 @@ from qa import (
 )
 from qa.drift import Look
 from qa.encoder import Encoder
-from qa.errors import IndexBusy, IndexUnusable, QAError, UsageError
+from qa.errors import IndexUnusable, QAError, UsageError
 from qa.exact import Exact
 from qa.lexical import Lexicon
 from qa.library import Library, Maker, Root
@@ -72,18 +73,14 @@ HELD_DOCUMENTS = 64
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-OVERTAKEN_TIMES = 20
-"""How often a question is asked again because the index changed while it was being answered."""
-
 Announce = Callable[[str], None]
 
 
-class _Overtaken(IndexBusy):
-    """The library has moved on from the snapshot that a question is being answered from."""
-
-
 class Engine:
-    """An open index. Safe to share between threads; follows new commits of the index by itself."""
+    """An open index. Safe to share between threads; follows new commits of the index by itself.
+
+    A question is answered from one snapshot, whatever becomes of the library meanwhile: where that holds another text
+    of a document by now, the snapshot's own copy is quoted."""
 
     def __init__(
         self,
@@ -103,6 +100,7 @@ class Engine:
         self._reranker = reranker
         self._announce = announce
         self._lock = threading.RLock()
+        self._following = threading.Lock()
         self._documents: OrderedDict[str, tuple[Document, str]] = OrderedDict()
         self._hashed: dict[Path, tuple[Stamp, str]] = {}
         self._maker = library.maker
@@ -168,15 +166,6 @@ class Engine:
         question = check_question(question)
         if limit < 1 or offset < 0:
             raise UsageError(f"There are no passages {offset} to {offset + limit}.", "Ask for 1 or more, from 0 on.")
-        for _ in range(OVERTAKEN_TIMES):
-            with suppress(_Overtaken):
-                return self._asked(question, limit, offset, filter, explain, as_typed, began)
-        return self._asked(question, limit, offset, filter, explain, as_typed, began)
-
-    def _asked(
-        self, question: str, limit: int, offset: int, filter: Filter, explain: bool, as_typed: bool, began: float
-    ) -> Answer:
-        """See `ask`. Raises _Overtaken when a commit changes a document that is about to be shown."""
         held, wanted, encoded = self.read(question, filter, as_typed=as_typed)
         allowed = filtering.allowed(held.sources, filter)
         found = candidates.find(held, wanted, encoded)
@@ -222,10 +211,11 @@ class Engine:
 
     def document(self, document_id: str) -> tuple[Source, Document]:
         """A document as it was indexed. Raises UsageError when there is none of that id."""
-        source = next((s for s in self._refresh().sources if s.id == document_id), None)
+        held = self._refresh()
+        source = next((s for s in held.sources if s.id == document_id), None)
         if source is None:
             raise UsageError(f"There is no document {document_id} in this index.", "Was it removed? Search again.")
-        return source, self._document(source)
+        return source, self._document(held, source)
 
     def sentences(self, document_id: str) -> tuple[Span, ...]:
         """The sentences of a document that may answer, in order; none when there is no document of that id."""
@@ -240,7 +230,8 @@ class Engine:
 
     def documents(self) -> Iterator[tuple[Source, Document]]:
         """Every document as it was indexed, by path."""
-        return ((source, self._document(source)) for source in self._refresh().sources)
+        held = self._refresh()
+        return ((source, self._document(held, source)) for source in held.sources)
 
     def original(self, document_id: str) -> Path | None:
         """The file that a document was read from; None when it is gone."""
@@ -254,19 +245,22 @@ class Engine:
         return self._stale(self.document(document_id)[0])
 
     def status(self) -> dict[str, Any]:
-        """What the index holds and what is wrong with it, JSON-ready."""
+        """What is searched and what is wrong with it, JSON-ready. "behind" counts the documents that were indexed,
+        changed or removed since."""
         held = self._refresh()
         found = self._watchman.found(held.commit, coverage.PATIENT_S)
         looks = {} if found is None else {root.id: look for root, look in found.looks}
         with self._lock, self._library.reading():
-            documents, passages, sentences = self._library.counts()
             problems = self._library.problems()
+            searched = held.seals.items()
+            behind = {name for name, _ in searched ^ self._library.seals().items()}
             return {
                 "index": str(self.settings.index),
                 "commit": held.commit,
-                "documents": documents,
-                "passages": passages,
-                "sentences": sentences,
+                "documents": len(held.sources),
+                "passages": len(held.document),
+                "sentences": len(held.spans),
+                "behind": len(behind),
                 "model": self._maker.model,
                 "fingerprint": self._maker.fingerprint,
                 "encoding": WAYS[self._maker.way],
@@ -293,28 +287,48 @@ class Engine:
         }
 
     def _refresh(self) -> Snapshot:
-        """The snapshot of the library's last commit."""
+        """The newest snapshot of the library: that of its last commit or, while another process makes that, an earlier
+        one."""
+        held = self._snapshot
         with self._lock:
-            if (self._library.commit, self._library.birth) != (self._snapshot.commit, self._snapshot.birth):
-                if self._library.maker != self._maker:
-                    raise IndexUnusable(
-                        f"The index in {self.settings.index} was built anew in another way since it was opened.",
-                        "Start this program again.",
-                    )
-                self._snapshot = _current(self._library, lambda: self._encoder, self._announce)
-                self._documents.clear()
-                self._problems = self._library.problems()
-            return self._snapshot
+            now = self._library.commit, self._library.birth
+            if now[0] == held.commit and now[1] == held.birth:
+                return held
+            if self._library.maker != self._maker:
+                raise IndexUnusable(
+                    f"The index in {self.settings.index} was built anew in another way since it was opened.",
+                    "Start this program again.",
+                )
+        # One thread takes up what is new; the others go on with what they have, as long as it is of the same library.
+        if self._following.acquire(blocking=held.birth != now[1]):
+            try:
+                if (self._snapshot.commit, self._snapshot.birth) != now:
+                    self._follow()
+            finally:
+                self._following.release()
+        return self._snapshot
 
-    def _document(self, source: Source) -> Document:
+    def _follow(self) -> None:
+        library = Library.open(self.settings.index)  # a connection of its own: others ask meanwhile
+        try:
+            held = _current(library, lambda: self._encoder, self._announce, self._snapshot)
+            problems = library.problems()
+        finally:
+            library.close()
+        with self._lock:
+            if held is not self._snapshot:
+                self._snapshot = held
+                self._documents.clear()
+                self._problems = problems
+
+    def _document(self, held: Snapshot, source: Source) -> Document:
         with self._lock:
             if source.id in self._documents and self._documents[source.id][1] == source.sha256:
                 self._documents.move_to_end(source.id)
                 return self._documents[source.id][0]
             with self._library.reading():
-                if not self._library.holds(source):
-                    raise _Overtaken(f"The document {source.path} is being indexed anew.", "Ask again.")
-                document = self._library.document(source.id)
+                found = self._library.document(source.id) if self._library.holds(source) else None
+            document = held.text_of(source.id) if found is None else found
             self._documents[source.id] = (document, source.sha256)
             while len(self._documents) > HELD_DOCUMENTS:
                 self._documents.popitem(last=False)
@@ -343,7 +357,7 @@ class Engine:
 
     def _excerpt(self, held: Snapshot, start: int, count: int) -> Excerpt:
         """What the reader is shown of `count` sentences of the index from `start` on, which stand together."""
-        document = self._document(held.sources[held.document_of(start)])
+        document = self._document(held, held.sources[held.document_of(start)])
         spans = held.spans[start : start + count].tolist()
         first, last = spans[0][0], spans[-1][1]
         at = max(bisect_right(document.blocks, first, key=lambda block: block.start) - 1, 0)
@@ -364,7 +378,7 @@ class Engine:
 
     def _text(self, held: Snapshot, start: int, count: int) -> str:
         """The text of `count` sentences of the index from `start` on, which stand together."""
-        text = self._document(held.sources[held.document_of(start)]).text
+        text = self._document(held, held.sources[held.document_of(start)]).text
         return text[int(held.spans[start, 0]) : int(held.spans[start + count - 1, 1])]
 
     def _hit(
@@ -382,7 +396,7 @@ class Engine:
         rows = held.spans[start : start + end - at]
         return answers.Hit(
             source=source,
-            document=self._document(source),
+            document=self._document(held, source),
             sentences=tuple(Span(int(start), int(stop)) for start, stop in rows),
             scores=tuple(ranked.sentence[at:end].tolist()),
             parts=lambda position: ranked.sentence_parts(candidate, at + position),
@@ -407,7 +421,7 @@ class Engine:
             source, (start, end) = held.sources[number], held.spans[other].tolist()
             stale = self._stale(source)
             if len(found) < PLACES_LOOKED_UP:
-                found.append(answers.place_of(source, self._document(source), Span(start, end), stale=stale))
+                found.append(answers.place_of(source, self._document(held, source), Span(start, end), stale=stale))
             else:
                 found.append(Place(source, start, end, answers.label(source, Locator()), stale=stale))
         return tuple(found)
@@ -484,14 +498,35 @@ def _reranker(settings: Settings, announce: Announce) -> Reranker | None:
     return Reranker(model)
 
 
-def _current(library: Library, encoder: Callable[[], Encoder], announce: Announce) -> Snapshot:
-    """The snapshot of the library's last commit, from disk or, where that is behind or damaged, made in memory."""
-    with library.reading():
-        found = snapshot.load(library)
-    if found is None:
-        announce("The search index is behind or damaged and is made again in memory; `qa index` mends it.")
-        found = snapshot.build(library, lambda held: noise.level(held, encoder()))
-    return found
+def _current(
+    library: Library, encoder: Callable[[], Encoder], announce: Announce, held: Snapshot | None = None
+) -> Snapshot:
+    """The snapshot of the library's last commit. While a writer is still making that, the newest that there is, of
+    which `held` is one; where nobody makes it, or it is damaged, it is made in memory."""
+    earlier = held if held is not None and held.birth == library.birth else None
+    for at_work in (_writer_at_work(library.folder), False):
+        found = snapshot.newest(library, earlier)
+        with library.reading():
+            if found is not None and found.commit == library.commit:
+                return found
+        earlier = found or earlier
+        if at_work and earlier is not None:
+            return earlier
+        # It may have been made, and its writer gone, between the two looks: look once more.
+    announce("The search index is behind or damaged and is made again in memory; `qa index` mends it.")
+    return snapshot.build(library, lambda held: noise.level(held, encoder()), earlier)
+
+
+def _writer_at_work(folder: Path) -> bool:
+    """Whether a process holds the lock of an index, which it does as long as it writes."""
+    try:
+        with (folder / lock.FILE).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def check_question(question: str) -> str:

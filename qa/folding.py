@@ -49,11 +49,25 @@ def normalised(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def grouped(texts: Iterable[str]) -> NDArray[np.int64]:
-    """A number for each text, the same for equal ones."""
-    numbers: dict[bytes, int] = {}
-    marks = (hashlib.blake2b(normalised(text).encode(), digest_size=16).digest() for text in texts)
-    return np.array([numbers.setdefault(mark, len(numbers)) for mark in marks], dtype=np.int64)
+def digests(texts: Iterable[str]) -> NDArray[np.int64]:
+    """Two numbers for each text, shape (texts, 2), the same for equal ones: its hash."""
+    found = b"".join(hashlib.blake2b(normalised(text).encode(), digest_size=16).digest() for text in texts)
+    return np.frombuffer(found, dtype="<i8").reshape(-1, 2).astype(np.int64)
+
+
+def grouped(digests: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for each text by its `digests`, the same for equal ones, counted from 0 as they come."""
+    order = np.lexsort(digests.T)
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (np.diff(digests[order], axis=0) != 0).any(axis=1)
+    kind = np.cumsum(new) - 1
+    starts = np.flatnonzero(new)
+    earliest = order[starts]  # lexsort is stable: the first of each kind comes first
+    rank = np.empty(len(starts), dtype=np.int64)
+    rank[np.argsort(earliest)] = np.arange(len(starts))
+    found = np.empty(len(order), dtype=np.int64)
+    found[order] = rank[kind]
+    return found
 
 
 def boilerplate(group: NDArray[np.int64], document: NDArray[np.int64], chars: NDArray[np.int64]) -> NDArray[np.bool_]:

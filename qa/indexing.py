@@ -20,9 +20,16 @@ from qa.library import Library, Maker, Read, Root, below, identity, passage_key
 from qa.reading import Readers, Reading
 from qa.records import Document, Encoding, IndexReport, Passage, Problem, Rules, Source, Stamp
 from qa.settings import Settings
+from qa.snapshot import Snapshot
 
 BATCH_PASSAGES = 256
 """Passages encoded before they are committed: a few seconds of work, which is all that an interruption repeats."""
+
+PUBLISH_AFTER_S = 5.0
+"""How long a run goes on at least before what it committed so far can be asked."""
+
+PUBLISH_SHARE = 0.1
+"""Of the time of a run, about, that it spends on that."""
 
 Announce = Callable[[str], None]
 
@@ -114,6 +121,7 @@ class Indexer:
         self._announce = announce
         self._limits = formats.with_ocr(limits) if settings.ocr else limits
         self._encoder: Encoder | None = None
+        self._held: Snapshot | None = None
 
     def bring(
         self,
@@ -150,9 +158,18 @@ class Indexer:
             encoder = self._prepared()
             with self._library(encoder) as library:
                 run = _Run(
-                    library, encoder, readers, pages.progress, leave, with_ocr=self._settings.ocr, patient=patient
+                    library,
+                    encoder,
+                    readers,
+                    pages.progress,
+                    leave,
+                    self._held,
+                    with_ocr=self._settings.ocr,
+                    patient=patient,
                 )
+                self._held = None  # the run lets go of it where the disk is full
                 report = run.bring(roots, choice)
+                self._held = run.published
                 imprint.renew(library)
                 return report
 
@@ -173,7 +190,8 @@ class Indexer:
                 count = len(library.known(wanted[0]))
                 with library.writing():
                     library.drop_root(wanted[0])
-                snapshot.write(library, lambda held: noise.level(held, encoder))
+                last = snapshot.newest(library, self._held)
+                self._held = snapshot.write(library, lambda fresh: noise.level(fresh, encoder), last)
                 imprint.renew(library)
                 return count
 
@@ -248,10 +266,12 @@ class _Run:
         readers: Readers,
         progress: Callable[[Progress], None],
         leave: Collection[Path],
+        held: Snapshot | None,
         *,
         with_ocr: bool,
         patient: bool,
     ) -> None:
+        """`held` is the last snapshot that is known."""
         self._leave = leave
         self._with_ocr = with_ocr
         self._patient = patient
@@ -262,6 +282,8 @@ class _Run:
         self._tally = _Tally()
         self._total_bytes = 0
         self._moment_ns = time.time_ns()
+        self.published = held
+        self._publish_at = time.monotonic() + PUBLISH_AFTER_S
 
     def bring(self, paths: Sequence[Path], choice: Choice) -> IndexReport:
         """See `Indexer.bring`."""
@@ -281,10 +303,7 @@ class _Run:
         here = [found for found in looked if found.is_there]
         absent.extend(found.look.root.path for found in looked if found not in here)
         self._finish(batch, here)
-        with self._library.reading():
-            current = snapshot.load(self._library)
-        if current is None:
-            snapshot.write(self._library, lambda held: noise.level(held, self._encoder))
+        self._publish()
         tally = self._tally
         return IndexReport(
             added=tally.added,
@@ -398,11 +417,27 @@ class _Run:
             with library.notes.noting():
                 library.notes.set_stamps(new)
 
+    def _publish(self) -> None:
+        """Make the snapshot of what is committed, where there is none."""
+        began = time.monotonic()
+        self.published = snapshot.newest(self._library, self.published)
+        if (
+            self.published is None
+            or self.published.commit != self._library.commit
+            or not self.published.folder.exists()  # a repair takes it away
+        ):
+            self.published = snapshot.write(
+                self._library, lambda held: noise.level(held, self._encoder), self.published
+            )
+        now = time.monotonic()
+        self._publish_at = now + max(PUBLISH_AFTER_S, (now - began) / PUBLISH_SHARE)
+
     def _make_room(self) -> None:
         """A deletion is written to the log first, which needs room too. On a full disk the derived indexes make way:
         they are made again from what is left."""
         folder = self._library.folder
         if shutil.disk_usage(folder).free < (folder / FILE).stat().st_size:
+            self.published = None  # what is mapped into memory keeps its room on the disk
             shutil.rmtree(folder / snapshot.FOLDER, ignore_errors=True)
 
     def _due(self, found: _Found) -> Iterator[tuple[str, Path, str]]:
@@ -444,6 +479,8 @@ class _Run:
         fresh = self._encoded(batch)
         with self._library.writing():
             self._put(batch, fresh)
+        if time.monotonic() >= self._publish_at:
+            self._publish()
 
     def _encoded(self, batch: Sequence[_Draft]) -> dict[bytes, Encoding]:
         """The encodings of all passages of a batch by their keys; only those that the library has not are made."""

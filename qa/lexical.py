@@ -1,15 +1,18 @@
-"""Matching texts by their words: tantivy's BM25 over passages, and over sentences, whole and immutable for one commit.
+"""Matching texts by their words: tantivy's BM25 over passages, and over sentences, immutable for one commit.
 
-An index is built at one go and never changed: BM25 counts documents and lengths over all of it, and tantivy goes on
-counting deleted documents until it merges, so only a fresh index scores as if the past had not been.
+BM25 counts documents and lengths over all of an index, and tantivy goes on counting deleted documents until it merges.
+So nothing is ever deleted: an index is put together from parts, whole segments without a deleted document, and what is
+gone is left out with its part. It then scores as one built anew of all its texts.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,20 @@ EXACT = "whitespace"
 WRITER_BYTES = 64 * 2**20
 """Memory of the writer before it starts another segment: 100,000 sentences fit in one."""
 
+META = "meta.json"
+"""tantivy's list of the segments of an index."""
+
+TIE = 2e-6
+"""Scores nearer than this share of them count as equal. tantivy adds up the float32 terms of a text in an order that it
+does not promise: 30 in another order can come out 1.8e-6 apart. Of 3,000 texts in one segment and in six, none did.
+"""
+
+_WITHIN_BITS = 32
+"""Of the number that is kept with a text, those that count it within its part; the others are the part's."""
+
+Meta = dict[str, Any]
+"""What tantivy says of an index, as JSON."""
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -42,14 +59,25 @@ class Term:
 class Lexicon:
     """BM25 over numbered texts; numbers count from 0 in the order given."""
 
-    def __init__(self, index: Any) -> None:
+    def __init__(
+        self, index: Any, parts: Sequence[tuple[int, int]] = ((0, 0),), order: NDArray[np.int64] | None = None
+    ) -> None:
         """`index` is a tantivy.Index; see `build` and `load`."""
         import tantivy
 
+        index.register_tokenizer(ANALYSER, _analyser())
         self._tantivy = tantivy
         self._schema = index.schema
         self._searcher = index.searcher()
         self._analyser = _analyser()
+        # Text number t is kept as the order[t]-th of the parts one after another.
+        order = np.arange(len(self)) if order is None else order
+        self._number = np.empty_like(order)
+        self._number[order] = np.arange(len(order))
+        begins = np.cumsum([size for _, size in parts]) - [size for _, size in parts]
+        by_name = np.argsort([part for part, _ in parts])
+        self._parts = np.array([part for part, _ in parts], dtype=np.int64)[by_name]
+        self._begins = begins.astype(np.int64)[by_name]
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -58,47 +86,24 @@ class Lexicon:
     def build(cls, texts: Iterable[str], folder: Path | None = None) -> Lexicon:
         """Over `texts`, in `folder` (which is made) or in memory. The caller makes it durable and hashes it. Raises
         OSError where it cannot be written."""
-        import tantivy
-
-        if folder is not None:
-            folder.mkdir(parents=True)
-        schema = (
-            tantivy.SchemaBuilder()
-            .add_unsigned_field("number", fast=True)
-            .add_text_field("text", stored=False, tokenizer_name=ANALYSER, index_option="freq")
-            .add_text_field("exact", stored=False, tokenizer_name=EXACT, index_option="position")
-            .build()
-        )
-        try:
-            index = tantivy.Index(schema, path=str(folder) if folder else None)
-            index.register_tokenizer(ANALYSER, _analyser())
-            writer = index.writer(WRITER_BYTES, 1)
-            for number, text in enumerate(texts):
-                document = tantivy.Document()
-                document.add_unsigned("number", number)
-                whole = rejoined(text)
-                document.add_text("text", grams(plain(" ".join([text, *whole]))))
-                # Behind what keeps phrases apart, what is joined stands whole: "u.s" is found where "u.s.s.r" is not.
-                document.add_text("exact", " · ".join([" ".join(words(text)), *joined(text), *map(plain, whole)]))
-                writer.add_document(document)
-            writer.commit()
-            writer.wait_merging_threads()
-            index.reload()
-        except ValueError as error:  # tantivy's only one, of a full or failing disk too
-            raise OSError(f"{folder or 'memory'}: {error}") from error
-        return cls(index)
+        if folder is None:
+            return cls(_written(texts, None, 0))
+        arrange(folder, [add(texts, folder, 0)])
+        return cls.load(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Lexicon:
-        """What `build` wrote to `folder`. Raises IndexUnusable when it is none."""
+    def load(
+        cls, folder: Path, parts: Sequence[tuple[int, int]] = ((0, 0),), order: NDArray[np.int64] | None = None
+    ) -> Lexicon:
+        """What `build` or `arrange` wrote to `folder`. `parts` are number and size of each part in it, and the first
+        text is the `order[0]`-th of them one after another. Raises IndexUnusable when it is no index."""
         import tantivy
 
         try:
             index = tantivy.Index.open(str(folder))
         except ValueError as error:
             raise IndexUnusable(f"The folder {folder} is not a lexical index.") from error
-        index.register_tokenizer(ANALYSER, _analyser())
-        return cls(index)
+        return cls(index, parts, order)
 
     def terms(self, question: str) -> tuple[Term, ...]:
         """The question's words as the index splits and stems them, each once, in order."""
@@ -141,21 +146,34 @@ class Lexicon:
             else query.term_query(self._schema, "exact", asked[0])
         )
         hits = self._searcher.search(query.const_score_query(sought, 1.0), limit, count=False).hits
-        numbers = self._searcher.fast_field_values("number", [address for _, address in hits])
-        return np.sort(np.array(numbers, dtype=np.int64))
+        return np.sort(self._numbers([address for _, address in hits]))
 
     def vocabulary(self, beginning: str) -> list[tuple[str, int]]:
         """The words of letters alone that begin so, in lower case and unstemmed, and how many texts hold each."""
-        return [(word, count) for word, count in self._searcher.terms_with_prefix("exact", beginning) if word.isalpha()]
+        found = self._searcher.terms_with_prefix("exact", beginning)
+        return sorted((word, count) for word, count in found if word.isalpha())
 
     def match(self, terms: Sequence[Term], limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Numbers and BM25 scores of the `limit` best texts that hold any of `terms`, in ascending order of number."""
+        """Numbers and BM25 scores of the `limit` best texts that hold any of `terms`, and of all that tie with the last
+        of them, in ascending order of number."""
         query = self._tantivy.Query.boolean_query(self._clauses(terms))
-        hits = self._searcher.search(query, limit, count=False).hits if limit and len(self) else []
-        numbers = np.array(self._searcher.fast_field_values("number", [address for _, address in hits]), dtype=np.int64)
-        scores = np.array([score for score, _ in hits], dtype=np.float64)
+        taken = limit + 16
+        while True:
+            hits = self._searcher.search(query, taken, count=False).hits if limit and len(self) else []
+            scores = np.array([score for score, _ in hits], dtype=np.float64)
+            cut = scores[limit - 1] * (1 - TIE) if len(scores) > limit else 0.0
+            if len(hits) < taken or scores[-1] < cut:
+                break
+            taken *= 4
+        numbers, scores = self._numbers([address for _, address in hits]), _tied(scores)
         order = np.argsort(numbers)
+        order = order[scores[order] >= cut]
         return numbers[order], scores[order]
+
+    def _numbers(self, addresses: list[Any]) -> NDArray[np.int64]:
+        kept = np.array(self._searcher.fast_field_values("number", addresses), dtype=np.int64)
+        begins = self._begins[np.searchsorted(self._parts, kept >> _WITHIN_BITS)]
+        return self._number[begins + (kept & (1 << _WITHIN_BITS) - 1)]
 
     def full(self, terms: Sequence[Term]) -> float:
         """The BM25 score of a text of mean length that holds each of `terms` once; those that occur nowhere do not
@@ -200,6 +218,69 @@ class Lexicon:
             for term in terms
             if term.frequency
         ]
+
+
+def add(texts: Iterable[str], folder: Path, part: int) -> Meta:
+    """Write `texts` to `folder` (which is made if need be) as the part of that number, from 0, which no other part that
+    it is ever arranged with may have. Gives what `arrange` is to be told of it. Raises OSError where it cannot be
+    written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".part-", dir=folder) as work:
+        _written(texts, Path(work), part)
+        meta: Meta = json.loads(Path(work, META).read_text("utf-8"))
+        for path in (path for name in segments(meta) for path in Path(work).glob(f"{name}.*")):
+            path.rename(folder / path.name)
+    return meta
+
+
+def segments(meta: Meta) -> list[str]:
+    """What the names of the files of a part begin with, up to the first dot."""
+    return [segment["segment_id"].replace("-", "") for segment in meta["segments"]]
+
+
+def arrange(folder: Path, metas: Sequence[Meta]) -> None:
+    """Make one index of the parts in `folder` of which `add` gave `metas`, one or more."""
+    every = [segment for meta in metas for segment in meta["segments"]]
+    (folder / META).write_text(json.dumps({**metas[0], "segments": every}), "utf-8")
+
+
+def _written(texts: Iterable[str], folder: Path | None, part: int) -> Any:
+    """A tantivy.Index of the texts, with the number of their part. Raises OSError where it cannot be written."""
+    import tantivy
+
+    schema = (
+        tantivy.SchemaBuilder()
+        .add_unsigned_field("number", fast=True)
+        .add_text_field("text", stored=False, tokenizer_name=ANALYSER, index_option="freq")
+        .add_text_field("exact", stored=False, tokenizer_name=EXACT, index_option="position")
+        .build()
+    )
+    try:
+        index = tantivy.Index(schema, path=str(folder) if folder else None)
+        index.register_tokenizer(ANALYSER, _analyser())
+        writer = index.writer(WRITER_BYTES, 1)
+        for number, text in enumerate(texts):
+            document = tantivy.Document()
+            document.add_unsigned("number", (part << _WITHIN_BITS) + number)
+            whole = rejoined(text)
+            document.add_text("text", grams(plain(" ".join([text, *whole]))))
+            # Behind what keeps phrases apart, what is joined stands whole: "u.s" is found where "u.s.s.r" is not.
+            document.add_text("exact", " · ".join([" ".join(words(text)), *joined(text), *map(plain, whole)]))
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
+        index.reload()
+    except ValueError as error:  # tantivy's only one, of a full or failing disk too
+        raise OSError(f"{folder or 'memory'}: {error}") from error
+    return index
+
+
+def _tied(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Falling scores, of which those that differ by less than TIE from the one before have its value."""
+    new = np.ones(len(scores), dtype=np.bool_)
+    new[1:] = scores[1:] < scores[:-1] * (1 - TIE)
+    first: NDArray[np.int64] = np.flatnonzero(new)[np.cumsum(new) - 1]
+    return scores[first]
 
 
 def _analyser() -> Any:

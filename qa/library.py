@@ -250,6 +250,14 @@ class Library:
     def document(self, identity: str) -> Document:
         """A document as it was read. Raises UsageError when there is none of that id, IndexUnusable when its text is
         not the one that was stored."""
+        return _document(*self._content(identity)[:-1])
+
+    def copy(self, identity: str) -> bytes:
+        """A document as it was read, as one line of JSON for `revived`. Raises as `document`."""
+        text, *rest, _ = self._content(identity)
+        return json.dumps([text.decode("utf-8"), *rest], ensure_ascii=False).encode("utf-8")
+
+    def _content(self, identity: str) -> tuple[bytes, str, str, str, str, bytes]:
         rows = self._database.rows(
             f"SELECT {CONTENT}, content_seal FROM documents WHERE id = ?",
             (bytes, str, str, str, str, bytes),
@@ -258,11 +266,15 @@ class Library:
         if not rows:
             self._check_absent(identity)
             raise UsageError(f"There is no document {identity} in this index.", "Was it removed? Search again.")
-        *values, mark = rows[0]
-        if seal(identity, *values) != mark:
+        content: tuple[bytes, str, str, str, str, bytes] = rows[0]
+        if seal(identity, *content[:-1]) != content[-1]:
             raise self._database.damaged(f"what is stored of document {identity} is not what was read")
-        text, title, media_type, blocks, problems = values
-        return Document(text.decode("utf-8"), title, media_type, _blocks(blocks), tuple(json.loads(problems)))
+        return content
+
+    def seals(self) -> dict[str, str]:
+        """By each document's id what stands for its content and its passages: the same as long as all of it is."""
+        rows = self._database.rows("SELECT id, content_seal, passage_seal FROM documents", (str, bytes, bytes))
+        return {name: f"{content.hex()} {passages.hex()}" for name, content, passages in rows}
 
     def holds(self, source: Source) -> bool:
         """Whether the document is still the one that `source` describes."""
@@ -595,6 +607,19 @@ class Library:
         vectors = np.frombuffer(blob, dtype="<f4", offset=at, count=count * dimensions).reshape(count, dimensions)
         codes = np.frombuffer(blob, dtype=np.uint8, offset=at + vectors.nbytes)
         return Encoding(vectors, tokens, codes.reshape(-1, -(-dimensions // 8)))
+
+
+def revived(copy: bytes, identity: str, held: str) -> Document:
+    """The document of which `Library.copy` gave a copy, while `seals` gave `held` for it. Raises IndexUnusable when
+    that is not what the copy says."""
+    text, *rest = json.loads(copy)
+    if seal(identity, text.encode("utf-8"), *rest).hex() != held.split()[0]:
+        raise IndexUnusable(f"A copy of document {identity} is not what was read.", "Index again: qa index")
+    return _document(text.encode("utf-8"), *rest)
+
+
+def _document(text: bytes, title: str, media_type: str, blocks: str, problems: str) -> Document:
+    return Document(text.decode("utf-8"), title, media_type, _blocks(blocks), tuple(json.loads(problems)))
 
 
 def _fault(check: Callable[..., object], *values: str) -> str:

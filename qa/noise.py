@@ -6,10 +6,12 @@ in 19 passages to .39 in 8,000. Confidence takes part of it off (see `confidence
 
 from __future__ import annotations
 
+from functools import lru_cache
 from statistics import median
 
 from qa import candidates, exact, foreign, ranking
 from qa.encoder import Encoder
+from qa.records import QuestionEncoding
 from qa.snapshot import Snapshot
 
 
@@ -19,7 +21,13 @@ def level(held: Snapshot, encoder: Encoder) -> float:
     if not len(held.document):
         return 0.0
     found = []
-    for question in foreign.QUESTIONS:
+    for question, encoded in zip(foreign.QUESTIONS, _encoded(encoder), strict=True):
         wanted = exact.find(held, question, None, encoder.knows, as_typed=True)
-        found.append(ranking.rank(candidates.find(held, wanted, encoder.encode_question(question)).facts).matched)
+        found.append(ranking.rank(candidates.find(held, wanted, encoded).facts).matched)
     return median(found)
+
+
+@lru_cache(maxsize=1)
+def _encoded(encoder: Encoder) -> tuple[QuestionEncoding, ...]:
+    """The foreign questions as an encoder reads them: a fifth of the time of telling the noise."""
+    return tuple(encoder.encode_question(question) for question in foreign.QUESTIONS)

@@ -1,7 +1,11 @@
 """What a question is asked of: the derived indexes of one commit, and which place in which document each row is.
 
-A snapshot is made whole from the library and never changed. On disk it is a folder named after its commit, written
-beside the old one and renamed into place, with a manifest of hashes: it is there and right, or it is made again.
+A snapshot is an arrangement of pieces, each derived from some documents and never changed (see `piece`): a document
+that is changed or gone takes its piece out, and what else was in that is derived anew. So a snapshot after any history
+is the same as one made whole from the library, but for the order in which its pieces lie; numbers go by document.
+
+On disk it is a folder named after its commit, with a manifest of hashes: it is there and right, or it is made again. It
+is written beside the one before, with hard links to the pieces that are kept, and renamed into place.
 """
 
 from __future__ import annotations
@@ -10,35 +14,40 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import folding
+from qa import disk, folding, lexical, piece
 from qa.errors import IndexUnusable
 from qa.interaction import Tokens
 from qa.lexical import Lexicon
 from qa.library import Library
-from qa.records import Encoding, Source
+from qa.piece import Piece
+from qa.records import Document, Source
 from qa.vectors import Vectors
-from qa.wording import mark
 
 FOLDER = "derived"
 
-FORMAT = 5
+FORMAT = 6
 """Number of this layout. A snapshot of another number is made again."""
 
 UNSEALED = (1, 2, 3, 4)
 """Layouts from before a manifest had a seal."""
 
+INDENTED = 5
+"""The layout whose manifest is set out in lines."""
+
 PLACES = ("document", "first", "spans", "sentence_group", "passage_group", "boilerplate", "marks", "heading")
-"""The arrays of a snapshot that are kept in one file."""
+"""The arrays of a snapshot."""
+
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Snapshot:
     `sentence_group`, passages in `passage_group`; `boilerplate[s]` is whether sentence s is boilerplate, and
     `marks[s]` the mark of its wording. `heading[p]` is the number in `headings` of what stands above passage p, title
     and headings. `noise` is how well the words of questions foreign to the documents are matched in them; see the room
-    of that name.
+    of that name. `files` are the hashes of what lies in `folder`, by path below it, where it is on disk.
     """
 
     birth: str
@@ -70,6 +79,9 @@ class Snapshot:
     sentence_words: Lexicon
     headings: Lexicon
     noise: float
+    pieces: tuple[Piece, ...]
+    folder: Path
+    files: Mapping[str, str]
 
     def document_of(self, sentence: int) -> int:
         """The position in `sources` of a sentence's document."""
@@ -80,202 +92,270 @@ class Snapshot:
         """The passage of each sentence, shape (sentences,)."""
         return np.repeat(np.arange(len(self.document)), np.diff(self.first))
 
+    @property
+    def seals(self) -> dict[str, str]:
+        """What stands for the content of each document, by its id; see `Library.seals`."""
+        return dict(held for part in self.pieces for held in part.documents)
+
+    def text_of(self, identity: str) -> Document:
+        """A document as it was read, by its id, whatever became of it in the library."""
+        return next(
+            part.document(position)
+            for part in self.pieces
+            for position, (name, _) in enumerate(part.documents)
+            if name == identity
+        )
+
 
 Measure = Callable[[Snapshot], float]
 """Tells the noise in a snapshot that lacks it."""
 
 
-def build(library: Library, measure: Measure, folder: Path | None = None) -> Snapshot:
-    """From the library as it stands: nothing is read from the documents' files and no passage encoded. With `folder`,
-    its files are written there; without, it lives in memory."""
-    with library.reading():
-        sources = library.sources()
-        number = {source.id: position for position, source in enumerate(sources)}
-        document: list[int] = []
-        counts: list[int] = []
-        spans: list[tuple[int, int]] = []
-        encodings: list[Encoding] = []
-        texts: list[str] = []
-        bare: list[str] = []
-        sentences: list[str] = []
-        contexts: dict[str, int] = {}
-        heading: list[int] = []
-        for identity, text, passage, encoding in library.passages():
-            document.append(number[identity])
-            counts.append(len(passage.sentences))
-            spans.extend((span.start, span.end) for span in passage.sentences)
-            encodings.append(encoding)
-            heading.append(contexts.setdefault(passage.context, len(contexts)))
-            bare.append(text[passage.start : passage.end])
-            # The dot keeps them apart: no phrase begins in a heading and ends in the text.
-            texts.append(f"{passage.context} · {bare[-1]}")
-            sentences.extend(text[span.start : span.end] for span in passage.sentences)
-        places = np.array(spans, dtype=np.int64).reshape(-1, 2)
-        group = folding.grouped(sentences)
-        owner = np.repeat(np.array(document, dtype=np.int64), np.array(counts, dtype=np.int64))
-        snapshot = Snapshot(
-            birth=library.birth,
-            commit=library.commit,
-            sources=sources,
-            document=np.array(document, dtype=np.int64),
-            first=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
-            spans=places,
-            sentence_group=group,
-            passage_group=folding.grouped(bare),
-            boilerplate=folding.boilerplate(group, owner, places[:, 1] - places[:, 0]),
-            marks=np.array([mark(sentence) for sentence in sentences], dtype=np.int64),
-            heading=np.array(heading, dtype=np.int64),
-            vectors=Vectors.build((held.vectors for held in encodings), library.maker.dimensions),
-            tokens=Tokens.build(((held.codes, held.tokens) for held in encodings), library.maker.dimensions),
-            passage_words=Lexicon.build(texts, folder / "passages" if folder else None),
-            sentence_words=Lexicon.build(sentences, folder / "sentences" if folder else None),
-            headings=Lexicon.build(contexts, folder / "headings" if folder else None),
-            noise=0.0,
-        )
-    snapshot = replace(snapshot, noise=measure(snapshot))
-    if folder is not None:
-        snapshot.vectors.save(folder)
-        snapshot.tokens.save(folder)
-        np.savez(folder / "places.npz", **{name: getattr(snapshot, name) for name in PLACES})
-    return snapshot
+def build(library: Library, measure: Measure, held: Snapshot | None = None) -> Snapshot:
+    """From the library as it stands, in memory: nothing is read from the documents' files and no passage encoded. What
+    is the same in `held`, an earlier snapshot of the library, is taken from that."""
+    with tempfile.TemporaryDirectory(prefix="qa-") as folder:
+        try:
+            return _made(library, measure, Path(folder, "held"), held)
+        except FileNotFoundError:  # what is taken from is no longer there
+            return _made(library, measure, Path(folder, "whole"), None)
 
 
-def write(library: Library, measure: Measure) -> Snapshot:
-    """Make the snapshot of the library's commit on disk, whole or not at all, and drop those of earlier commits."""
+def write(library: Library, measure: Measure, held: Snapshot | None = None) -> Snapshot:
+    """Make the snapshot of the library's commit on disk, whole or not at all, and drop those of earlier commits. What
+    is the same in `held`, a snapshot on disk, is taken from that."""
     shelf = library.folder / FOLDER
     shelf.mkdir(exist_ok=True)
     for left in shelf.glob(".new-*"):
         shutil.rmtree(left, ignore_errors=True)
+    try:
+        return _written(library, measure, shelf, held)
+    except FileNotFoundError:  # what is taken from is no longer there
+        return _written(library, measure, shelf, None)
+
+
+def _written(library: Library, measure: Measure, shelf: Path, held: Snapshot | None) -> Snapshot:
+    """See `write`."""
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=shelf))
     try:
-        snapshot = build(library, measure, work)
-        _share(work, library.folder)
-        files = {path.relative_to(work).as_posix(): _sha256(path) for path in _files(work)}
-        manifest: dict[str, Any] = {
-            "format": FORMAT,
-            "birth": snapshot.birth,
-            "commit": snapshot.commit,
-            "noise": snapshot.noise,
-            "files": files,
-        }
-        manifest["seal"] = _stated(manifest)
-        (work / "manifest.json").write_bytes(_written(manifest))
-        for path in _files(work):
-            _sync(path)
-        _sync(work)
+        snapshot = _made(library, measure, work, held)
+        files: dict[str, str] = {}
+        fresh: list[Path] = []
+        for part in snapshot.pieces:
+            if held is not None and part in held.pieces:
+                for name in piece.names(part, held.files):
+                    disk.link(held.folder / name, work / name)
+                    files[name] = held.files[name]
+        disk.share(work, library.folder)
+        for path in disk.files(work):
+            if disk.name(path, work) not in files:
+                files[disk.name(path, work)] = disk.sha256(path)
+                fresh.append(path)
+        manifest = work / MANIFEST
+        manifest.write_bytes(sealed(_content(snapshot, files)))
+        disk.share(work, library.folder)
+        for path in (manifest, *fresh):
+            disk.sync(path)
+        for folder in (path for path in work.rglob("*") if path.is_dir()):
+            disk.sync(folder)
+        disk.sync(work)
         target = shelf / str(snapshot.commit)
         if target.exists():  # damaged, else it would have been loaded
             shutil.rmtree(target)
         work.replace(target)
-        _sync(shelf)
+        disk.sync(shelf)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     for old in shelf.iterdir():
         if old != target:
             shutil.rmtree(old, ignore_errors=True)
-    return snapshot
+    return replace(snapshot, folder=target, files=files)
 
 
-def load(library: Library) -> Snapshot | None:
-    """The snapshot on disk of the library's commit, every file checked by its hash; None when it is missing, of
-    another commit or layout, or damaged. Inside `library.reading()`, so that library and snapshot are one state.
+def _made(library: Library, measure: Measure, folder: Path, held: Snapshot | None) -> Snapshot:
+    """The snapshot of the library as it stands. What is derived now is written to `folder`, and its lexicons."""
+    with library.reading():
+        sources, seals, birth = library.sources(), library.seals(), library.birth
+        if held is not None and (held.birth != birth or not held.files):  # or was made in memory
+            held = None
+        kept, groups = piece.planned(library, sources, seals, () if held is None else held.pieces)
+        number = 1 + max((part.number for part in (() if held is None else held.pieces)), default=-1)
+        fresh = [piece.build(library, names, folder, at) for at, names in enumerate(groups, start=number)]
+        pieces = (*kept, *fresh)
+        library.check_passages(sum(len(part.passages) for part in pieces))
+        commit, dimensions = library.commit, library.maker.dimensions
+    if held is not None:
+        for name in (name for part in kept for name in piece.names(part, held.files)):
+            if name.partition("/")[0] in piece.LEXICONS:
+                disk.link(held.folder / name, folder / name)
+    for name in piece.LEXICONS:
+        lexical.arrange(folder / name, [part.metas[name] for part in pieces])
+    snapshot = _arranged(birth, commit, sources, pieces, folder, dimensions)
+    if held is not None and not fresh and [s.id for s in sources] == [s.id for s in held.sources]:
+        return replace(snapshot, noise=held.noise)
+    return replace(snapshot, noise=measure(snapshot))
+
+
+def _arranged(
+    birth: str, commit: int, sources: tuple[Source, ...], pieces: tuple[Piece, ...], folder: Path, dimensions: int
+) -> Snapshot:
+    """The snapshot that pieces make, whose lexicons lie in `folder`; its noise is still to be told."""
+    number = {source.id: position for position, source in enumerate(sources)}
+    rows = [np.array([number[name] for name, _ in part.documents], dtype=np.int64) for part in pieces]
+    owner = np.concatenate([row[part.passages[:, 0]] for row, part in zip(rows, pieces, strict=True)])
+    passages = np.concatenate([part.passages for part in pieces])
+    sentences = np.concatenate([part.sentences for part in pieces])
+    # Within a document passages and sentences are in order already, and no two pieces hold one.
+    order = np.argsort(owner, kind="stable")
+    sentence_owner = np.repeat(owner, passages[:, 1])
+    sentence_order = np.argsort(sentence_owner, kind="stable")
+    sizes = {name: [(part.number, part.size(name)) for part in pieces] for name in piece.LEXICONS}
+    above = np.cumsum([size for _, size in sizes["headings"]]) - [size for _, size in sizes["headings"]]
+    heading = passages[:, 2] + np.repeat(above, [len(part.passages) for part in pieces])
+    sentences = sentences[sentence_order]
+    group = folding.grouped(sentences[:, 3:])
+    return Snapshot(
+        birth=birth,
+        commit=commit,
+        sources=sources,
+        document=owner[order],
+        first=np.concatenate([[0], np.cumsum(passages[order, 1])]).astype(np.int64),
+        spans=np.ascontiguousarray(sentences[:, :2]),
+        sentence_group=group,
+        passage_group=folding.grouped(passages[order, 3:]),
+        boilerplate=folding.boilerplate(group, sentence_owner[sentence_order], sentences[:, 1] - sentences[:, 0]),
+        marks=np.ascontiguousarray(sentences[:, 2]),
+        heading=heading[order],
+        vectors=Vectors.joined([part.vectors for part in pieces], sentence_order, dimensions),
+        tokens=Tokens.joined([part.tokens for part in pieces], sentence_order, dimensions),
+        passage_words=_lexicon(folder / "passages", sizes["passages"], order),
+        sentence_words=_lexicon(folder / "sentences", sizes["sentences"], sentence_order),
+        headings=_lexicon(
+            folder / "headings", sizes["headings"], np.arange(sum(size for _, size in sizes["headings"]))
+        ),
+        noise=0.0,
+        pieces=pieces,
+        folder=folder,
+        files={},
+    )
+
+
+def load(library: Library, commit: int | None = None, held: Snapshot | None = None) -> Snapshot | None:
+    """The snapshot on disk of the library's commit, or of the one that is named, every file checked by its hash; None
+    when it is missing, of another layout, or damaged. Pieces that are the same in `held` are taken from that and
+    not read again. Inside `library.reading()`, so that library and snapshot are one state.
     Raises IndexUnusable when the library itself is damaged."""
-    commit, birth, dimensions, sources = library.commit, library.birth, library.maker.dimensions, library.sources()
-    folder = library.folder / FOLDER / str(commit)
+    current, birth, dimensions = library.commit, library.birth, library.maker.dimensions
+    sources = library.sources() if commit in (None, current) else None
+    found = read(library.folder, birth, current if commit is None else commit, dimensions, held)
+    return found if found is None or sources in (None, found.sources) else None
+
+
+def read(index: Path, birth: str, commit: int, dimensions: int, held: Snapshot | None = None) -> Snapshot | None:
+    """As `load`, of the index in a folder, without a look at its library."""
+    folder = index / FOLDER / str(commit)
     try:
         manifest = _manifest(folder)
         if (manifest["format"], manifest["birth"], manifest["commit"]) != (FORMAT, birth, commit):
             return None
-        if any(_sha256(folder / name) != mark for name, mark in manifest["files"].items()):
+        files = manifest["files"]
+        known = {} if held is None or held.birth != birth else held.files
+        # Files of one name and hash are one file under two names, and were looked through when they were read first.
+        if not disk.whole(folder, {name: mark for name, mark in files.items() if known.get(name) != mark}):
             return None
-        with np.load(folder / "places.npz", allow_pickle=False) as places:
-            return Snapshot(
-                birth=birth,
-                commit=commit,
-                sources=sources,
-                **{name: places[name] for name in PLACES},
-                vectors=Vectors.load(folder, dimensions),
-                tokens=Tokens.load(folder, dimensions),
-                passage_words=_lexicon(folder / "passages"),
-                sentence_words=_lexicon(folder / "sentences"),
-                headings=_lexicon(folder / "headings"),
-                noise=float(manifest["noise"]),
-            )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexUnusable):
+        reusable = {part.number: part for part in held.pieces} if held is not None and known else {}
+        pieces = tuple(
+            part
+            if (part := reusable.get(record["number"])) is not None and _same(part, record, files, known)
+            else piece.load(folder, record, dimensions)
+            for record in manifest["pieces"]
+        )
+        sources = tuple(Source(*row) for row in manifest["sources"])
+        snapshot = _arranged(birth, commit, sources, pieces, folder, dimensions)
+        return replace(snapshot, noise=float(manifest["noise"]), files=files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexError, IndexUnusable):
         return None
+
+
+def newest(library: Library, held: Snapshot | None = None) -> Snapshot | None:
+    """The snapshot on disk of the latest commit of which there is one that is whole; `held`, one that is or was on
+    disk, if there is none later. None when there is none at all. Raises as `load`."""
+    if held is not None and held.birth != library.birth:
+        held = None
+    least = -1 if held is None else held.commit
+    with suppress(OSError):
+        commits = {int(path.name) for path in (library.folder / FOLDER).iterdir() if path.name.isdecimal()}
+        for commit in sorted((commit for commit in commits if commit > least), reverse=True):
+            with library.reading():
+                found = load(library, commit, held)
+            if found is not None:
+                return found
+    return held
 
 
 def faults(folder: Path) -> Iterator[tuple[str, str]]:
     """What is wrong in the folder of one snapshot, by file: bytes that are not those that were written, files that are
-    missing or do not belong there. Nothing of a snapshot of another layout can be told."""
+    missing or do not belong there. Nothing of a snapshot without a seal can be told."""
     try:
-        manifest = _manifest(folder)
-        files = dict(manifest["files"])
+        files = dict(_manifest(folder)["files"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        yield "manifest.json", f"is not what was written ({error})"
+        yield MANIFEST, f"is not what was written ({error})"
         return
-    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    present = {disk.name(path, folder): path for path in folder.rglob("*") if path.is_file()}
     for name, stored in files.items():
         if name not in present:
             yield name, "is missing"
-        elif _sha256(present[name]) != stored:
+        elif disk.sha256(present[name]) != stored:
             yield name, "is not what was written"
     for name, path in present.items():
-        if name not in files and name != "manifest.json" and (not name.endswith(".lock") or path.stat().st_size):
+        if name not in files and name != MANIFEST and (not name.endswith(".lock") or path.stat().st_size):
             yield name, "does not belong there"
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
     """Raises ValueError, and what json and a record of another shape may raise, when it is not what was written."""
-    data = (folder / "manifest.json").read_bytes()
+    data = (folder / MANIFEST).read_bytes()
     manifest: dict[str, Any] = json.loads(data)
     if "seal" not in manifest and manifest["format"] in UNSEALED:
         return manifest
     # The bytes too: of what is read as the same, something may have been damaged.
-    if manifest.pop("seal") != _stated(manifest) or _written({**manifest, "seal": _stated(manifest)}) != data:
+    del manifest["seal"]
+    if sealed(manifest) != data:
         raise ValueError("it does not fit its seal")
     return manifest
 
 
-def _written(manifest: dict[str, Any]) -> bytes:
-    return json.dumps(manifest, indent=1).encode("utf-8")
+def sealed(content: Mapping[str, Any]) -> bytes:
+    """The manifest that says this, with a seal that stands for it."""
+    mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()
+    return json.dumps({**content, "seal": mark}, indent=1 if content["format"] == INDENTED else None).encode("utf-8")
 
 
-def _stated(manifest: dict[str, Any]) -> str:
-    """Stands for all else that a manifest says."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode("utf-8")).hexdigest()
+def _same(part: Piece, record: Mapping[str, Any], files: Mapping[str, str], known: Mapping[str, str]) -> bool:
+    """Whether a piece is the one that is recorded. Made anew from the same documents it has files of the same names
+    and hashes, but other segments."""
+    names = (name for name in files if name.startswith(f"{part.number}/"))
+    return part.metas == record["metas"] and all(known.get(name) == files[name] for name in names)
 
 
-def _lexicon(folder: Path) -> Lexicon:
+def _content(snapshot: Snapshot, files: Mapping[str, str]) -> dict[str, Any]:
+    """What a manifest says of a snapshot."""
+    return {
+        "format": FORMAT,
+        "birth": snapshot.birth,
+        "commit": snapshot.commit,
+        "noise": snapshot.noise,
+        "sources": [list(asdict(source).values()) for source in snapshot.sources],
+        "pieces": [part.record() for part in snapshot.pieces],
+        "files": dict(files),
+    }
+
+
+def _lexicon(folder: Path, parts: Sequence[tuple[int, int]], order: NDArray[np.int64]) -> Lexicon:
     """tantivy opens nothing without a lock file beside it: what lies where none can be made is opened as a copy."""
     if os.access(folder, os.W_OK):
-        return Lexicon.load(folder)
+        return Lexicon.load(folder, parts, order)
     with tempfile.TemporaryDirectory(prefix="qa-") as copy:
-        for path in _files(folder):
+        for path in disk.files(folder):
             shutil.copyfile(path, Path(copy, path.name))
-        return Lexicon.load(Path(copy))
-
-
-def _share(work: Path, like: Path) -> None:
-    """Let whoever may read the index folder read what temporary-file functions made for its owner alone."""
-    mode = stat.S_IMODE(like.stat().st_mode)
-    for path in (work, *work.rglob("*")):
-        path.chmod(mode if path.is_dir() else mode & 0o666)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith(".lock"))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return Lexicon.load(Path(copy), parts, order)

@@ -296,6 +296,7 @@ def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
             "documents",
             "passages",
             "sentences",
+            "behind",
             "model",
             "encoding",
             "splitter",

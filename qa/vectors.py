@@ -1,4 +1,4 @@
-"""Nearest sentences: a FAISS index derived from the library, whole and immutable for one commit.
+"""Nearest sentences: immutable FAISS indexes derived from the library, of which those of one commit are asked as one.
 
 FAISS finds candidates. Its float32 scores differ by up to 1e-7 with the number of threads and queries, and ties come
 in heap order, so scores are computed again here in float64, and whoever ties with the last candidate is one too.
@@ -6,7 +6,7 @@ in heap order, so scores are computed again here in float64, and whoever ties wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa.errors import IndexUnusable
+from qa.stack import Stack
 
 FILE = "vectors.faiss"
 
@@ -24,19 +25,27 @@ TIE = 1e-6
 class Vectors:
     """Rows are numbered from 0 in the order given; what a row stands for is the caller's business."""
 
-    def __init__(self, index: Any) -> None:
-        """`index` is a faiss.IndexFlatIP; see `build` and `load`."""
+    def __init__(self, indexes: Sequence[Any], order: NDArray[np.int64] | None = None) -> None:
+        """`indexes` are faiss.IndexFlatIP, one or more; see `build`, `load` and `joined`."""
         import faiss
 
         self._faiss = faiss
-        self._index = index
+        self._indexes = tuple(indexes)
         # One thread a question: several questions at once share the cores better than one question does.
         faiss.omp_set_num_threads(1)
-        held = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d) if index.ntotal else np.empty(0, np.float32)
-        self._rows: NDArray[np.float32] = held.reshape(index.ntotal, index.d)
+        self._rows = Stack(
+            faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(index.ntotal, index.d)
+            if index.ntotal
+            else np.empty((0, index.d), np.float32)
+            for index in indexes
+        )
+        # Row r lies at place order[r] of the indexes one after another, and what lies at place s is row number[s].
+        self._order = np.arange(len(self._rows)) if order is None else order
+        self._number = np.empty_like(self._order)
+        self._number[self._order] = np.arange(len(self._order))
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return len(self._rows)
 
     @classmethod
     def build(cls, rows: Iterable[NDArray[np.float32]], dimensions: int) -> Vectors:
@@ -46,56 +55,83 @@ class Vectors:
         index = faiss.IndexFlatIP(dimensions)
         for part in rows:
             index.add(np.ascontiguousarray(part, dtype=np.float32))
-        return cls(index)
+        return cls([index])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Vectors], order: NDArray[np.int64], dimensions: int) -> Vectors:
+        """The rows of all `parts` as one, none of them copied: first comes row `order[0]` of the parts one after
+        another. Parts are as `build` and `load` make them; answers are those of one built of all rows in this order."""
+        return cls([index for part in parts for index in part._indexes], order) if parts else cls.build([], dimensions)
 
     def save(self, folder: Path) -> None:
-        """Write to `folder`; the caller makes it durable and hashes it. Raises OSError where it cannot be written."""
+        """Write what `build` made to `folder`; the caller makes it durable and hashes it. Raises OSError where it
+        cannot be written."""
         try:
-            self._faiss.write_index(self._index, str(folder / FILE))
+            self._faiss.write_index(self._indexes[0], str(folder / FILE))
         except RuntimeError as error:
             raise OSError(f"{folder / FILE}: {error}") from error
 
     @classmethod
     def load(cls, folder: Path, dimensions: int) -> Vectors:
-        """Read what `save` wrote. Whether the bytes are the ones written is the caller's to check before.
+        """What `save` wrote, mapped into memory. Whether the bytes are those written is the caller's to check before.
 
         Raises IndexUnusable when it is not an index of `dimensions`."""
         import faiss
 
         try:
-            index = faiss.read_index(str(folder / FILE))
+            index = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise IndexUnusable(f"The file {folder / FILE} is not an index of vectors.") from error
         if type(index) is not faiss.IndexFlatIP or index.d != dimensions:
             raise IndexUnusable(f"The file {folder / FILE} is not an index of {dimensions}-dimensional vectors.")
-        return cls(index)
+        return cls([index])
 
     def nearest(
         self, question: NDArray[np.float32], limit: int, allowed: NDArray[np.bool_] | None = None
     ) -> NDArray[np.int64]:
         """Row numbers of the `limit` rows with the largest inner product with `question`, and of all that tie with the
         last of them; in ascending order of row. `allowed`, of shape (rows,), leaves only those where it is true."""
-        count = len(self) if allowed is None else int(allowed.sum())
-        wanted = min(limit, count)
+        placed = None if allowed is None else allowed[self._number]
+        counts = [
+            index.ntotal if placed is None else int(placed[begin : begin + index.ntotal].sum())
+            for index, begin in zip(self._indexes, self._rows.first[:-1].tolist(), strict=True)
+        ]
+        wanted = min(limit, sum(counts))
         if wanted <= 0:
             return np.empty(0, dtype=np.int64)
+        taken = wanted + 16
+        while True:
+            found = [
+                self._best(number, question, min(taken, count), placed) for number, count in enumerate(counts) if count
+            ]
+            scores = np.concatenate([scores for scores, _ in found])
+            cut = np.partition(scores, -wanted)[-wanted] - TIE if len(scores) >= wanted else -np.inf
+            # Of each index all that count are here: the last of what it gave is below the cut, or its very last.
+            lasts = [part[0][-1] for part, count in zip(found, filter(None, counts), strict=True) if taken < count]
+            if all(last < cut for last in lasts):
+                places = np.concatenate([places for _, places in found])
+                return np.sort(self._number[places[scores >= cut]])
+            taken *= 4
+
+    def _best(
+        self, number: int, question: NDArray[np.float32], limit: int, placed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Scores, falling, and places of the `limit` best rows of one index, of those that `placed` leaves."""
+        index, begin = self._indexes[number], int(self._rows.first[number])
         parameters = None
-        if allowed is not None:
-            selector = self._faiss.IDSelectorBatch(np.flatnonzero(allowed).astype(np.int64))
+        if placed is not None:
+            left = np.flatnonzero(placed[begin : begin + index.ntotal])
+            selector = self._faiss.IDSelectorBatch(left.astype(np.int64))
             parameters = self._faiss.SearchParameters()
             parameters.sel = selector
-        taken = min(wanted + 16, count)
-        while True:
-            scores, rows = self._index.search(question[None, :], taken, params=parameters)
-            found = rows[0] >= 0
-            scores, rows = scores[0][found], rows[0][found]
-            cut = scores[wanted - 1] - TIE if len(scores) >= wanted else -np.inf
-            if taken >= count or scores[-1] < cut:
-                return np.sort(rows[scores >= cut]).astype(np.int64)
-            taken = min(taken * 4, count)
+        scores, rows = index.search(question[None, :], limit, params=parameters)
+        held = rows[0] >= 0
+        return scores[0][held], rows[0][held] + begin
 
     def scores(self, question: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Inner products of `question` with the rows numbered `rows`, in float64: the cosine, as both are unit."""
         # einsum sums each row in one fixed order, where a matrix product blocks by how many rows there are.
-        products: NDArray[np.float64] = np.einsum("ij,j->i", self._rows[rows], question.astype(np.float64))
+        products: NDArray[np.float64] = np.einsum(
+            "ij,j->i", self._rows.take(self._order[rows]), question.astype(np.float64)
+        )
         return products

@@ -31,10 +31,10 @@ SCRIPT = """
 import sys
 import faiss
 from sentence_transformers import SentenceTransformer
-model, vectors, question = sys.argv[1:]
-index = faiss.read_index(vectors)
+model, question, *vectors = sys.argv[1:]
+indexes = [faiss.read_index(path) for path in vectors]
 vector = SentenceTransformer(model, device="cpu").encode([question], normalize_embeddings=True)
-print(index.search(vector, 10))
+print([index.search(vector, 10) for index in indexes])
 """
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 # An installed package has its byte code; where writing it is turned off, every run would compile the sources again.
@@ -98,11 +98,11 @@ def main() -> None:
     library = Library.open(given.index)
     model = models.find(library.maker.model)
     library.close()
-    (vectors,) = given.index.glob("derived/*/vectors.faiss")
+    vectors = [str(path) for path in sorted(given.index.glob("derived/*/*/vectors.faiss"))]
     results: dict[str, list[Run]] = {"ask": [], "script": []}
     for question in islice(cycle(asked), given.runs + 1):
         results["ask"].append(cold([str(SCRIPTS / "ask"), "--index", str(given.index), "--", question]))
-        results["script"].append(cold([sys.executable, "-c", SCRIPT, str(model), str(vectors), question]))
+        results["script"].append(cold([sys.executable, "-c", SCRIPT, str(model), question, *vectors]))
     wall = {}
     for name, runs in results.items():
         runs = runs[1:]  # the first fills the disk cache

@@ -201,6 +201,7 @@ class MemoryEngine:
             "documents": len(self.documents),
             "passages": sum(len(document.blocks) for _, document in self.documents.values()),
             "sentences": sentences,
+            "behind": 0,
             "model": "shared words",
             "splitter": "full stops",
             "noise": 0.2,

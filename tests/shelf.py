@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -67,6 +68,12 @@ class Shelf:
         shelf = Shelf(self.docs, replace(self.settings, index=self.settings.index.with_name(name)))
         shelf.index()
         return shelf
+
+    def without_derived(self, name: str) -> Shelf:
+        """The same documents with a copy of the library, whose derived indexes whoever opens it makes for itself."""
+        folder = self.settings.index.with_name(name)
+        shutil.copytree(self.settings.index, folder, ignore=shutil.ignore_patterns("derived", "*-shm"))
+        return Shelf(self.docs, replace(self.settings, index=folder))
 
     @property
     def library_file(self) -> Path:

@@ -19,9 +19,9 @@ import test_forgetting
 import test_health
 import test_library
 import test_repair
-from test_library import MAKER, put, read, root_of
+from test_library import MAKER, TEXT, document, put, read, root_of
 
-from qa import backup, database, forgetting, health, imprint, library, lock, repair, snapshot
+from qa import backup, database, disk, forgetting, health, imprint, library, lock, repair, snapshot
 from qa.database import Database
 from qa.errors import IndexBusy, IndexUnusable, QAError
 from qa.library import Library, Tally
@@ -104,7 +104,7 @@ def what_is_derived_from_an_earlier_commit_is_not_used(folder: Path) -> None:
     root = root_of(writer)
     put(writer, read(root, "a.txt"))
     snapshot.write(writer, lambda held: 0.25)
-    put(writer, read(root, "b.txt"))
+    put(writer, read(root, "a.txt", document(f"{TEXT}.")))  # another text of the same file, which only a commit tells
     with writer.reading():
         assert snapshot.load(writer) is None
     writer.close()
@@ -227,7 +227,7 @@ def nothing(*given: Any, **more: Any) -> None:
 
 
 FAULTS: dict[str, tuple[Law, Fault]] = {
-    "a snapshot is not synced": (names_are_given_to_what_is_on_the_disk, setting(snapshot, "_sync", nothing)),
+    "a snapshot is not synced": (names_are_given_to_what_is_on_the_disk, setting(disk, "sync", nothing)),
     "a repaired library is not synced": (names_are_given_to_what_is_on_the_disk, setting(repair, "_sync", nothing)),
     "commits are not synced": (what_is_committed_is_synced, without("synchronous = FULL", "synchronous = OFF")),
     "the number is committed after the documents": (

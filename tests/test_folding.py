@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.folding import COPIES, MANY, WITHIN, Shown, boilerplate, distinct, grouped, normalised, runs, said
+from qa.folding import COPIES, MANY, WITHIN, Shown, boilerplate, digests, distinct, grouped, normalised, runs, said
 
 texts = st.lists(st.sampled_from(["One.", "one.", " One.\n", "Two.", "Straße", "STRASSE", "", "東京。"]), max_size=12)
 
 
 @given(texts)
 def test_texts_have_one_number_when_they_differ_in_white_space_and_case_only(given_: list[str]) -> None:
-    numbers = grouped(given_)
+    numbers = grouped(digests(given_))
     for one, number in zip(given_, numbers, strict=True):
         for other, its in zip(given_, numbers, strict=True):
             assert (number == its) == (normalised(one) == normalised(other))
@@ -80,7 +80,7 @@ def test_no_run_is_led_by_what_a_better_one_of_another_document_says(
 def corpus(documents: list[list[str]]) -> tuple[list[str], np.ndarray]:
     sentences = [sentence for document in documents for sentence in document]
     owner = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
-    found = boilerplate(grouped(sentences), owner, np.array([len(sentence) for sentence in sentences]))
+    found = boilerplate(grouped(digests(sentences)), owner, np.array([len(sentence) for sentence in sentences]))
     return sentences, found
 
 

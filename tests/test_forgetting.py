@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import zlib
@@ -13,7 +14,7 @@ import pytest
 from shelf import QUESTIONS, Shelf, assert_same, story
 from test_library import MAKER, put, read, root_of
 
-from qa import forgetting, health, imprint, lock, repair, snapshot
+from qa import forgetting, health, imprint, lock, piece, repair, snapshot
 from qa.database import FILE
 from qa.errors import IndexBusy, UsageError
 from qa.library import Library
@@ -78,6 +79,29 @@ def test_no_word_of_a_forgotten_document_is_left_in_any_byte(index: Path) -> Non
     assert [source.path for source in library.sources()] == ["bridge.md", "harbour.md"]
     snapshot.build(library, lambda held: 0.25)
     library.close()
+
+
+def test_no_word_is_left_in_pieces_of_earlier_snapshots_or_taken_from_them_again(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(piece, "LEAST_SENTENCES", 1)  # each document is a piece
+    library = Library.open(index, write=True)
+    first = snapshot.write(library, lambda held: 0.25)
+    put(library, read(library.roots()[0], "mill.md"))
+    shutil.copytree(first.folder, index / "kept", copy_function=os.link)
+    held = snapshot.write(library, lambda found: 0.25, first)
+    (index / "kept").rename(first.folder)  # as one who was ended before it was removed leaves it
+    secret_texts = [path for path in first.folder.rglob("texts.jsonl") if CANARIES[0].encode() in path.read_bytes()]
+    assert [path.stat().st_nlink for path in secret_texts] == [2]
+    library.close()
+    forgetting.forget([SECRET, f"{CANARIES[1]}.pdf"], settings_of(index))
+    assert hits(index) == []
+    library = Library.open(index, write=True)
+    again = snapshot.write(library, lambda found: 0.25, held)  # by a program that goes on with what it had
+    library.close()
+    assert {source.path for source in again.sources} == {"bridge.md", "harbour.md", "mill.md"}
+    assert hits(index) == []
+    assert health.verify(index).damages == ()
 
 
 @pytest.mark.parametrize("name", ["letters", "letters/", "{docs}/letters", "{docs}/" + SECRET, SECRET])

@@ -26,6 +26,7 @@ ROOMS: dict[str, str] = {
     "settings": "errors",
     "wording": "",
     "foreign": "",
+    "stack": "",
     # Stages of the way in and of the way out: none imports another.
     "formats": "errors records",
     "sentences": "records",
@@ -35,9 +36,9 @@ ROOMS: dict[str, str] = {
     "lock": "errors",
     "library": "database errors notes records",
     "notes": "database records",
-    "vectors": "errors",
+    "vectors": "errors stack",
     "lexical": "errors wording",
-    "interaction": "errors",
+    "interaction": "errors stack",
     "ranking": "records",
     "reader": "errors records",
     "reranker": "errors records",
@@ -50,6 +51,9 @@ ROOMS: dict[str, str] = {
     "crossencoders": "errors exports models records reranker",
     "migration": "database imprint library lock",
     "readers": "errors exports models reader records",
+    "disk": "",
+    "piece": "errors folding interaction lexical library records vectors wording",
+    "snapshot": "disk errors folding interaction lexical library piece records vectors",
     "imprint": "database errors library",
     "health": "database errors imprint library lock snapshot",
     "backup": "errors health imprint library snapshot",
@@ -59,7 +63,6 @@ ROOMS: dict[str, str] = {
     "reencoding": "encoder errors imprint indexing library lock models noise passages records sentences settings "
     "snapshot",
     "exchange": "database encoder errors imprint indexing library lock models records settings",
-    "snapshot": "errors folding interaction lexical library records vectors wording",
     "answers": "confidence folding marking records",
     "confidence": "records",
     "marking": "records",
@@ -78,9 +81,9 @@ ROOMS: dict[str, str] = {
     "records rules sentences settings snapshot stamps",
     "following": "coverage errors indexing library records rules stamps",
     "candidates": "exact folding lexical ranking records snapshot",
-    "noise": "candidates encoder exact foreign ranking snapshot",
+    "noise": "candidates encoder exact foreign ranking records snapshot",
     "engine": "answers candidates confidence coverage crossencoders drift encoder errors exact explaining filtering "
-    "lexical library models noise passages ranking reader readers records reranker settings snapshot stamps",
+    "lexical library lock models noise passages ranking reader readers records reranker settings snapshot stamps",
     "tracing": "candidates engine errors exact filtering ranking records snapshot",
     "inspection": "answers encoder errors formats models passages reading records sentences settings",
     "training": "candidates engine errors indexing models passages quantisation ranking reader readers records "
@@ -154,8 +157,8 @@ LIBRARIES: dict[str, str] = {
     "markdown_it": "formats",
     "charset_normalizer": "formats",
     "numpy": "answers candidates crossencoders encoder engine evaluation exact exchange explaining filtering folding "
-    "indexing interaction lexical library quantisation ranking reader readers records reranker snapshot tracing "
-    "training vectors",
+    "indexing interaction lexical library piece quantisation ranking reader readers records reranker snapshot stack "
+    "tracing training vectors",
 }
 """Every library from outside the standard one (and sqlite3), and the rooms that may import it."""
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from shelf import MEMORY, QUESTIONS, SUBJECTS, Shelf, assert_exact, assert_same, quotes, story, without_privileges
 
-from qa import formats, indexing, stamps
+from qa import formats, indexing, piece, stamps
 from qa.database import seal_of
 from qa.engine import Engine
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, UsageError
@@ -48,7 +48,8 @@ def counts(report: IndexReport) -> dict[str, int]:
 
 
 class History(RuleBasedStateMachine):
-    """Files come, change, move and go; whenever the index is brought up to date, it answers as one built anew.
+    """Files come, change, move and go; whenever the index is brought up to date, it answers as one whose derived
+    indexes are made anew, and in the end as one that is built anew.
 
     One engine is open all the time, and follows.
     """
@@ -128,10 +129,14 @@ class History(RuleBasedStateMachine):
     def bring_up_to_date(self, threads: int = 1) -> None:
         assert self.engine is not None
         replace(self.shelf, settings=replace(self.shelf.settings, threads=threads)).index()
-        for question in QUESTIONS:
-            found = self.engine.ask(question, limit=50)
-            assert_exact(self.engine, found)
-            assert all(citation.stale == "" for citation in found.citations)
+        anew = self.shelf.without_derived("anew")
+        with anew.engine() as other:
+            for question in QUESTIONS:
+                found = self.engine.ask(question, limit=50)
+                assert_exact(self.engine, found)
+                assert all(citation.stale == "" for citation in found.citations)
+                assert_same(found, other.ask(question, limit=50))
+        shutil.rmtree(anew.settings.index)
 
     def compare(self) -> None:
         """With an index of the same folder that has no history."""
@@ -162,6 +167,13 @@ def problems(shelf: Shelf) -> tuple[Any, ...]:
         library.close()
 
 
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few small documents are in several pieces of a snapshot, and more of them than there may be."""
+    monkeypatch.setattr(piece, "LEAST_SENTENCES", 6)
+    monkeypatch.setattr(piece, "MOST_PIECES", 4)
+
+
 def run_histories(small_model: str, model_cache: Path, examples: int, steps: int) -> None:
     class OfSmallModel(History):
         model = small_model
@@ -175,12 +187,16 @@ def run_histories(small_model: str, model_cache: Path, examples: int, steps: int
     )
 
 
-def test_any_history_of_a_folder_gives_the_answers_of_a_clean_build(small_model: str, model_cache: Path) -> None:
+def test_any_history_of_a_folder_gives_the_answers_of_a_clean_build(
+    small_model: str, model_cache: Path, small_pieces: None
+) -> None:
     run_histories(small_model, model_cache, examples=5, steps=8)
 
 
 @pytest.mark.slow
-def test_any_long_history_of_a_folder_gives_the_answers_of_a_clean_build(small_model: str, model_cache: Path) -> None:
+def test_any_long_history_of_a_folder_gives_the_answers_of_a_clean_build(
+    small_model: str, model_cache: Path, small_pieces: None
+) -> None:
     run_histories(small_model, model_cache, examples=60, steps=20)
 
 

@@ -136,7 +136,7 @@ def test_a_snapshot_with_any_file_damaged_is_never_loaded(
 ) -> None:
     assert loaded(library) is not None
     names = [path.relative_to(shelf.derived[0]).as_posix() for path in files(shelf)]
-    assert {"manifest.json", "vectors.faiss", "places.npz", "tokens.npz", "passages/meta.json"} <= set(names)
+    assert {"manifest.json", "0/vectors.faiss", "0/texts.jsonl", "0/codes.npy", "passages/meta.json"} <= set(names)
     for path in files(shelf):
         whole = path.read_bytes()
         damage(path)
@@ -171,7 +171,11 @@ def test_a_manifest_that_is_none_is_no_error(shelf: Shelf, library: Library, man
 )
 def test_a_manifest_of_something_else_is_not_believed(shelf: Shelf, library: Library, name: str, value: object) -> None:
     path = shelf.derived[0] / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_bytes()) | {name: value}))
+    changed = json.loads(path.read_bytes()) | {name: value}
+    path.write_text(json.dumps(changed))
+    assert loaded(library) is None
+    del changed["seal"]
+    path.write_bytes(snapshot.sealed(changed))
     assert loaded(library) is None
 
 
@@ -192,7 +196,7 @@ def of_another_commit(shelf: Shelf) -> None:
 
 
 def damaged(shelf: Shelf) -> None:
-    flipped(shelf.derived[0] / "vectors.faiss")
+    flipped(shelf.derived[0] / "0" / "vectors.faiss")
 
 
 def half_removed(shelf: Shelf) -> None:
@@ -312,5 +316,5 @@ def test_an_index_on_read_only_ground_is_asked_without_a_word_and_left_as_it_was
 def test_every_field_of_a_snapshot_is_compared_above() -> None:
     assert {field.name for field in fields(Snapshot)} == {
         *("birth", "commit", "sources", *PLACES),
-        *("vectors", "tokens", "passage_words", "sentence_words", "headings", "noise"),
+        *("vectors", "tokens", "passage_words", "sentence_words", "headings", "noise", "pieces", "folder", "files"),
     }

@@ -144,7 +144,7 @@ def _asked(engine: Engine, row: _Row) -> Asked | None:
 
 
 def _shown(engine: Engine, source: Any, first: int, last: int) -> tuple[str, str]:
-    document = engine._document(source)
+    _, document = engine.document(source.id)
     position = max(bisect_right(document.blocks, first, key=lambda block: block.start) - 1, 0)
     return document.text[first:last], passages.context(document, document.blocks[position])
 
