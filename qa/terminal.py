@@ -124,7 +124,7 @@ def show(answer: Answer, *, explain: bool = False) -> None:
         console.print(Text(line, style="dim"))
     searched = f"{_documents(answer)}, {answer.index.sentences:,} sentences, {answer.took_ms:.0f} ms"
     if answer.reader is not None:
-        searched += f", {answer.reader.read} passages read"
+        searched += f", {answer.reader.read} passage{'' if answer.reader.read == 1 else 's'} read"
     if answer.reranking is not None:
         searched += f", {answer.reranking.read} passages reranked"
     by_number = {citation.number: citation for citation in answer.citations}
