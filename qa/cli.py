@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -207,6 +208,7 @@ def _settings(flags: dict[str, Any], *more: str) -> Settings:
 def _told() -> Iterator[None]:
     """What goes wrong as a sentence on stderr and an exit code, never as a traceback."""
     _mend_streams()
+    sys.unraisablehook = _interrupt_again
     try:
         yield
     except QAError as error:
@@ -230,6 +232,17 @@ def _told() -> Iterator[None]:
             "command prints after PYTHONDEVMODE=1."
         )
         raise SystemExit(2) from error
+
+
+def _interrupt_again(ignored: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C that comes while Python deletes an object, as when it collects those of a large library, is dropped there:
+    it is given once more a moment later."""
+    if issubclass(ignored.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def _mend_streams() -> None:

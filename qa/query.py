@@ -44,10 +44,10 @@ def read(question: str) -> Query:
     for span in inside:
         found = question[span.start : span.end]
         if found.startswith("-"):
-            excluded.append(found[2:-1].strip())
+            excluded.append(_within(found))
             cut.append(span)
         else:
-            phrases.append(found[1:-1].strip())
+            phrases.append(_within(found))
     for match in _EXCLUDED.finditer(question):
         if not any(span.start <= match.start() < span.end for span in inside):
             excluded.append(match[1])
@@ -67,7 +67,12 @@ def read(question: str) -> Query:
 def quoted(text: str) -> list[Span]:
     """Where quoted phrases stand, with their quotes and the minus before them."""
     spans = [Span(*found.span()) for found in _QUOTED.finditer(text)]
-    return [span for span in spans if words(text[span.start : span.end])]
+    return [span for span in spans if words(_within(text[span.start : span.end]))]
+
+
+def _within(quotation: str) -> str:
+    """What stands between the quotes. An empty line there is no word, which it is to `words` beside others."""
+    return quotation.removeprefix("-")[1:-1].strip()
 
 
 def plain(text: str) -> Query:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import sysconfig
 import time
 from collections.abc import Callable, Sequence
@@ -570,6 +571,35 @@ def test_an_interruption_of_indexing_ends_with_130_and_keeps_what_was_finished(v
     again = json.loads(invoke("index", variables, "docs", "--json").stdout)
     assert (again["unchanged"], again["encoded"], again["removed"]) == (kept, 0, 0)
     assert invoke("ask", variables, "Which harbour keeper?").exit_code in (0, 1)
+
+
+DELETING = """
+import click, gc, os, signal, time
+from qa import cli
+
+class Slow:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+@click.command()
+def command():
+    with cli._told():
+        held = [Slow()]
+        held.append(held)
+        del held
+        gc.collect()
+        time.sleep(20)
+
+command()
+"""
+
+
+def test_an_interruption_while_objects_are_deleted_is_heeded_too(variables: Shelf) -> None:
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", DELETING], env=variables, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "Interrupted. What was finished is kept.\n")
+    assert time.monotonic() - began < 15
 
 
 # ------------------------------------------------------------------------------------------------- the default index

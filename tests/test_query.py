@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qa import query
@@ -18,6 +18,7 @@ CODE = st.lists(
 
 
 @given(st.one_of(CODE, st.text(st.characters(exclude_categories=["Cs"]), max_size=60)))
+@example("«\n\n»")
 def test_any_text_can_be_read_and_no_word_is_lost_but_those_excluded(text: str) -> None:
     asked = f"question {text}"
     read = query.read(asked)
