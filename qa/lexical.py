@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,13 @@ EXACT = "whitespace"
 
 WRITER_BYTES = 64 * 2**20
 """Memory of the writer before it starts another segment: 100,000 sentences fit in one."""
+
+STILL = "manual"
+"""No index is written to that is asked. As tantivy has it by default, a thread looks for changes, and makes a lock file
+in the folder whenever it thinks that there is one, also while the folder is deleted."""
+
+REMOVAL_TRIES, REMOVAL_PAUSE_S = 40, 0.05
+"""How often, and how long apart, the folder of a part is tried to be deleted."""
 
 META = "meta.json"
 """tantivy's list of the segments of an index."""
@@ -101,6 +110,7 @@ class Lexicon:
 
         try:
             index = tantivy.Index.open(str(folder))
+            index.config_reader(reload_policy=STILL)
         except ValueError as error:
             raise IndexUnusable(f"The folder {folder} is not a lexical index.") from error
         return cls(index, parts, order)
@@ -225,11 +235,16 @@ def add(texts: Iterable[str], folder: Path, part: int) -> Meta:
     it is ever arranged with may have. Gives what `arrange` is to be told of it. Raises OSError where it cannot be
     written."""
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".part-", dir=folder) as work:
+    with TemporaryDirectory(prefix=".part-", dir=folder, ignore_cleanup_errors=True) as work:
         _written(texts, Path(work), part)
         meta: Meta = json.loads(Path(work, META).read_text("utf-8"))
         for path in (path for name in segments(meta) for path in Path(work).glob(f"{name}.*")):
             path.rename(folder / path.name)
+    for _ in range(REMOVAL_TRIES):  # a thread of tantivy may have put a lock file there while it was emptied
+        if not Path(work).exists():
+            break
+        time.sleep(REMOVAL_PAUSE_S)
+        shutil.rmtree(work, ignore_errors=True)
     return meta
 
 
@@ -257,6 +272,7 @@ def _written(texts: Iterable[str], folder: Path | None, part: int) -> Any:
     )
     try:
         index = tantivy.Index(schema, path=str(folder) if folder else None)
+        index.config_reader(reload_policy=STILL)
         index.register_tokenizer(ANALYSER, _analyser())
         writer = index.writer(WRITER_BYTES, 1)
         for number, text in enumerate(texts):

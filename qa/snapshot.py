@@ -114,7 +114,8 @@ Measure = Callable[[Snapshot], float]
 def build(library: Library, measure: Measure, held: Snapshot | None = None) -> Snapshot:
     """From the library as it stands, in memory: nothing is read from the documents' files and no passage encoded. What
     is the same in `held`, an earlier snapshot of the library, is taken from that."""
-    with tempfile.TemporaryDirectory(prefix="qa-") as folder:
+    # What holds it goes on reading: a lock file may come into it while it is emptied.
+    with tempfile.TemporaryDirectory(prefix="qa-", ignore_cleanup_errors=True) as folder:
         try:
             return _made(library, measure, Path(folder, "held"), held)
         except FileNotFoundError:  # what is taken from is no longer there
