@@ -6,8 +6,8 @@ best pair of begin and end in it, less that (Devlin et al. 2019, "BERT", section
 
 onnxruntime runs a graph that `readers` checked. Every passage runs by itself, without padding, one compute thread a
 passage and as many side by side as there are cores, so that what is read in a passage depends on nothing but it. How
-many passages are read is planned before any is, from their lengths and a nominal speed, not from a clock: a question
-has one answer on every machine, at each of its doors.
+many passages are read is planned before any is, from their lengths and a nominal speed, not from a clock: the same are
+read on every machine, at each door.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NOTHING = -20.0
 
 TOKENS_PER_MS = 17.0
 """Tokens read in a millisecond with every core at work, by which the reading is planned: what `tests/bench_reader.py`
-measures on two cores of a server of 2024."""
+measures on two cores."""
 
 
 class Reader:
