@@ -138,13 +138,11 @@ def compose(
     cited = [item for rank, item in enumerate(held) if rank < CITED or (id(item[0]), item[1]) in leading]
     chosen = {(id(window), position) for window, position in cited}
     chosen |= {(id(window), position) for window, position in held if _stands_for(window, position, folded)}
-    together = {(id(window), position) for window, position in _together(held)}
+    answered = bool(windows) and possible and sure >= least
+    together = {(id(window), position) for window, position in _together(held)} if answered and not offset else set()
     chosen |= together
     cited = _once([item for item in held if (id(item[0]), item[1]) in chosen], leading)
     state = {source.id: stale(source) for source in {w.hit.source.id: w.hit.source for w in page}.values()}
-    answered = bool(windows) and possible and sure >= least
-    if not answered or offset:
-        together = set()
     citations = tuple(
         _citation(
             number,

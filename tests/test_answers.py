@@ -154,7 +154,8 @@ def test_citations_are_numbered_from_one_best_first_and_each_passage_has_its_bes
     said = {normalised(citation.text) for citation in answer.citations}
     text = {(h.source.id, s.start): h.document.text[s.start : s.end] for h in hits for s in h.sentences}
     assert all(key in cited or normalised(text[key]) in said for key in shown if score[key] > least)
-    alone = {(citation.source.id, citation.start) for citation in answer.citations if not citation.also} - leading
+    together = {answer.citations[number - 1] for number in answer.together}
+    alone = {(c.source.id, c.start) for c in answer.citations if not c.also and c not in together} - leading
     assert all(score[key] >= least for key in alone)
     assert len(alone) <= CITED
 
