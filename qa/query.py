@@ -1,6 +1,6 @@
 """A question to a Query: which of it are words, which must occur as they stand, which must not.
 
-    "golden gate"  or  “golden gate”  or  «golden gate»     must occur, in this order, side by side
+    "golden gate"  or  “golden gate”  or  «golden gate»     must occur, in this order, side by side; so must 「金门」
     -bridge  or  -"golden gate"                             must not occur
 
 Whatever is not clearly one of these is a word like any other: a lone quote, an apostrophe, a quote or a minus within a
@@ -15,16 +15,17 @@ from dataclasses import replace
 
 from qa.errors import UsageError
 from qa.records import Query, Span
-from qa.wording import words
+from qa.wording import UNSPACED, words
 
 _QUOTED = re.compile(
-    r"""
-    (?<!\S) -? " (?=\S) [^"]* [^"\s] " (?!\w)
-    | (?: (?<!\S)- )? (?: “[^“”]+” | „[^„“”]+[“”] | «[^«»]+» )
+    rf"""
+    (?: (?<!\S) -? | (?<=[{UNSPACED}]) ) " (?=\S) [^"]* [^"\s] " (?![^\W{UNSPACED}])
+    | (?: (?<!\S)- )? (?: “[^“”]+” | „[^„“”]+[“”] | «[^«»]+» | 「[^「」]+」 | 『[^『』]+』 )
     """,
     re.VERBOSE,
 )
-"""Straight quotes must stand at the ends of words, as nothing else tells the first from the second."""
+"""Straight quotes must stand at the ends of words, as nothing else tells the first from the second; any place is one in
+scripts that put no spaces between words."""
 
 _EXCLUDED = re.compile(r"(?<!\S)-([^\W\d_]{2,}(?:['’.&-]\w+)*)(?=[.,;:!?)\]]*(?:\s|$))")
 

@@ -35,7 +35,7 @@ from qa.vectors import Vectors
 
 FOLDER = "derived"
 
-FORMAT = 6
+FORMAT = 7
 """Number of this layout. A snapshot of another number is made again."""
 
 UNSEALED = (1, 2, 3, 4)

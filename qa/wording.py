@@ -22,9 +22,18 @@ _SIGNS = str.maketrans(
 
 _SIGN = re.compile(f"[{''.join(map(chr, _SIGNS))}]")
 
+# Scripts that put no spaces between words: ideographs and kana; Thai, Lao, Burmese and Khmer.
+_SIGNS_UNSPACED = "\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_LETTERS_UNSPACED = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17d3"
+UNSPACED = _SIGNS_UNSPACED + _LETTERS_UNSPACED
+"""Their ranges, for a class of characters in a regular expression."""
+
+_UNSPACED = re.compile(f"(?P<signs>[{_SIGNS_UNSPACED}]+)|[{_LETTERS_UNSPACED}]+")
+
 _WORD = re.compile(
-    r"""
-    \w+ (?: \+\+ | \#(?!\w) )?      # a word, a number, C++, C#
+    rf"""
+    [{UNSPACED}]                    # a letter where words are not set apart
+    | [^\W{UNSPACED}]+ (?: \+\+ | \#(?!\w) )?      # a word, a number, C++, C#
     | (?<=\w) [^\w\s'"-] (?=\w)     # what joins two without a space, as in 3.14, 9001:2015, 7(b, U.S
     | (?<!\w) - (?=\d)              # a minus
     | [§¶%‰°&@\#+$€£¥·]             # signs that are read aloud, and the one that keeps headings apart
@@ -41,11 +50,6 @@ _END = " .!?\u3002"
 
 _BROKEN = re.compile(r"([^\W\d_]{2,40}+)[-\u2010\u00ad][ \t]{0,8}\r?\n[ \t]{0,80}([^\W\d_]{2,40})")
 
-# Scripts that put no spaces between words: ideographs and kana; Thai, Lao, Burmese and Khmer.
-_UNSPACED = re.compile(
-    r"(?P<signs>[\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
-    r"|[\u0e01-\u0eff\u1000-\u109f\u1780-\u17d3]+"
-)
 _TONES = dict.fromkeys([*range(0x0E47, 0x0E4F), *range(0x0EC8, 0x0ECE)])
 
 
@@ -65,7 +69,8 @@ def mark(text: str) -> int:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in order, unstemmed, and the signs that tell one code from another.
+    """The words of a text in order, unstemmed, and the signs that tell one code from another. Of scripts that put no
+    spaces between words each letter is one, so that a phrase is found within a run of them.
 
     Hyphens, apostrophes and quotes part words and are dropped, as is punctuation beside white space. An empty line is a
     dot, which keeps the words before it from those behind.

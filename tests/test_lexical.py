@@ -313,6 +313,12 @@ def test_a_question_in_a_script_without_spaces_finds_its_text_by_words(question:
     assert numbers[np.argmax(scores)] == best
 
 
+def test_a_phrase_is_found_within_a_run_without_spaces_and_nowhere_else() -> None:
+    lexicon = Lexicon.build(("私は東京大学で学ぶ。", "東京の大学、大学の東京。", "東京、大学。", "กรุงเทพมหานคร"))
+    for phrase, numbers in (("東京大学", [0]), ("大学", [0, 1, 2]), ("東京の大学", [1]), ("京大", [0]), ("เทพ", [3])):
+        assert lexicon.holding(phrase).tolist() == numbers
+
+
 def test_a_word_that_a_line_breaks_is_found_whole_and_in_parts() -> None:
     lexicon = Lexicon.build(("The conve-\nnience store is well-\nknown.", "Nobody paid."))
     for asked in ("convenience", "known"):

@@ -44,6 +44,8 @@ def test_any_text_can_be_read_and_no_word_is_lost_but_those_excluded(text: str) 
         ("jaguar -“sports car”", "jaguar", [], ["sports car"]),
         ("bridges -state-of-the-art", "bridges", [], ["state-of-the-art"]),
         ("vaccines -covid-19", "vaccines", [], ["covid-19"]),
+        ('本社は"上海市"ですか', '本社は"上海市"ですか', ["上海市"], []),
+        ("「東京タワー」はどこ -「大阪」", "「東京タワー」はどこ", ["東京タワー"], ["大阪"]),
     ],
 )
 def test_quotes_demand_and_a_minus_excludes(question: str, text: str, phrases: list[str], excluded: list[str]) -> None:

@@ -74,6 +74,7 @@ def test_what_is_no_sentence_has_no_mark() -> None:
         ("net_core and net.core", "net_core and net . core", "net.core"),
         ("one (two) three", "one two three", ""),
         ("$5 for R&D at 7%", "$ 5 for r & d at 7 %", "r&d"),
+        ("東京、iPhone用", "東 京 、 iphone 用", "東京、iphone用"),
     ],
 )
 def test_words_keep_what_tells_one_code_from_another(text: str, found: str, whole: str) -> None:
