@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,15 @@ def counts(report: IndexReport) -> dict[str, int]:
     return {name: getattr(report, name) for name in names if getattr(report, name)}
 
 
+class BrokenOff(Exception):
+    """What indexing is stopped by."""
+
+
 class History(RuleBasedStateMachine):
-    """Files come, change, move and go; whenever the index is brought up to date, it answers as one whose derived
+    """Files come, change, move and go, and indexing is broken off; whenever the index is brought up to date, it answers as one whose derived
     indexes are made anew, and in the end as one that is built anew.
 
-    One engine is open all the time, and follows.
+    An engine is open all the time, and follows.
     """
 
     model = ""
@@ -124,6 +129,24 @@ class History(RuleBasedStateMachine):
         path = self.shelf.docs / data.draw(st.sampled_from(self.files))
         now = path.stat().st_mtime_ns + seconds * 10**9
         os.utime(path, ns=(now, now))
+
+    @rule(after=st.integers(0, 4))
+    def break_off(self, after: int) -> None:
+        """Indexing stops when it has told of so much progress."""
+        left = iter(range(after))
+
+        def told(_: Progress) -> None:
+            if next(left, None) is None:
+                raise BrokenOff
+
+        with suppress(BrokenOff):
+            self.shelf.index(progress=told)
+
+    @rule()
+    def reopen(self) -> None:
+        assert self.engine is not None
+        self.engine.close()
+        self.engine = Engine.open(self.shelf.settings)
 
     @rule(threads=st.integers(1, 3))
     def bring_up_to_date(self, threads: int = 1) -> None:
