@@ -575,7 +575,7 @@ def test_an_interruption_of_indexing_ends_with_130_and_keeps_what_was_finished(v
 
 DELETING = """
 import click, gc, os, signal, time
-from qa import cli
+from qa.cli.speaking import told
 
 class Slow:
     def __del__(self):
@@ -584,7 +584,7 @@ class Slow:
 
 @click.command()
 def command():
-    with cli._told():
+    with told():
         held = [Slow()]
         held.append(held)
         del held
