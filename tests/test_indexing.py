@@ -53,8 +53,8 @@ class BrokenOff(Exception):
 
 
 class History(RuleBasedStateMachine):
-    """Files come, change, move and go, and indexing is broken off; whenever the index is brought up to date, it answers as one whose derived
-    indexes are made anew, and in the end as one that is built anew.
+    """Files come, change, move and go, and indexing is broken off; whenever the index is brought up to date, it answers
+    as one whose derived indexes are made anew, and in the end as one that is built anew.
 
     An engine is open all the time, and follows.
     """
