@@ -11,14 +11,20 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+MAPPED_BYTES = 2**18
+"""A file of so many is mapped to be hashed, which is 1.4 times as fast as reading it; a smaller one is read."""
+
 
 def whole(folder: Path, files: Mapping[str, str]) -> bool:
     """Whether files have the hashes that they should have. Two threads, as hashing lets others run: for the sentences
     of an index of 100,000 that is .09 s instead of .16."""
     largest = sorted(files, key=lambda name: -(folder / name).stat().st_size)
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda name: sha256(folder / name), largest)
-        return all(mark == files[name] for name, mark in zip(largest, found, strict=True))
+        return all(
+            pool.map(
+                lambda names: all(sha256(folder / name) == files[name] for name in names), (largest[::2], largest[1::2])
+            )
+        )
 
 
 def link(path: Path, target: Path) -> None:
@@ -50,10 +56,10 @@ def files(folder: Path) -> Iterator[Path]:
 
 def sha256(path: Path) -> str:
     """Of what is in a file, in hexadecimal."""
-    with path.open("rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            return hashlib.sha256().hexdigest()
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # 1.4 times as fast as reading
+    with path.open("rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size < MAPPED_BYTES:
+            return hashlib.sha256(file.readall()).hexdigest()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return hashlib.sha256(data).hexdigest()
 
 

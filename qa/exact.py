@@ -56,7 +56,7 @@ class Exact:
         """Sentences that must not be missing among the candidates; ascending."""
         named = [rows for _, rows in (*self.codes, *self.numbers)]
         rare = [rows for rows in (*self.phrases, *named) if len(rows) <= FEW]
-        return np.unique(np.concatenate([self.verbatim[:FEW], *rare]))
+        return np.flatnonzero(np.bincount(np.concatenate([self.verbatim[:FEW], *rare])))
 
     def shares(self, rows: Rows, lexical: NDArray[np.float64]) -> NDArray[np.float64]:
         """For each sentence of `rows`, of shape (rows, 4): whether it is the question itself, and the shares that it

@@ -26,7 +26,7 @@ class Stack:
             return self.parts[0][rows]
         found = np.empty((len(rows), *self.parts[0].shape[1:]), dtype=self.parts[0].dtype)
         owner = np.searchsorted(self.first, rows, side="right") - 1
-        for number in np.unique(owner).tolist():
+        for number in np.flatnonzero(np.bincount(owner)).tolist():
             at = np.flatnonzero(owner == number)
             found[at] = self.parts[number][rows[at] - self.first[number]]
         return found

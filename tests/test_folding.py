@@ -10,7 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.folding import COPIES, MANY, WITHIN, Shown, boilerplate, digests, distinct, grouped, normalised, runs, said
+from qa.folding import (
+    COPIES,
+    MANY,
+    OWN_SHARE,
+    WITHIN,
+    Shown,
+    boilerplate,
+    digests,
+    distinct,
+    grouped,
+    normalised,
+    runs,
+    said,
+)
 
 texts = st.lists(st.sampled_from(["One.", "one.", " One.\n", "Two.", "Straße", "STRASSE", "", "東京。"]), max_size=12)
 
@@ -21,6 +34,15 @@ def test_texts_have_one_number_when_they_differ_in_white_space_and_case_only(giv
     for one, number in zip(given_, numbers, strict=True):
         for other, its in zip(given_, numbers, strict=True):
             assert (number == its) == (normalised(one) == normalised(other))
+
+
+@given(st.lists(st.tuples(st.integers(-2, 2), st.integers(-2, 2)), max_size=40))
+def test_texts_are_numbered_as_they_come_and_told_apart_by_both_numbers_of_their_hash(
+    given_: list[tuple[int, int]],
+) -> None:
+    number = {pair: at for at, pair in enumerate(dict.fromkeys(given_))}
+    found = grouped(np.array(given_, dtype=np.int64).reshape(-1, 2))
+    assert found.tolist() == [number[pair] for pair in given_]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.0, 0.5, 1.0])), max_size=60), st.integers(1, 8))
@@ -113,6 +135,27 @@ def test_copies_versions_and_contracts_of_one_template_are_content(clauses: int)
 @given(st.integers(0, MANY - 1), st.lists(st.lists(st.sampled_from("abcdef"), max_size=6), max_size=MANY - 1))
 def test_in_few_documents_nothing_is_boilerplate(_: int, documents: list[list[str]]) -> None:
     assert not corpus(documents)[1].any()
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 30)), max_size=6), max_size=3 * MANY))
+def test_boilerplate_stands_in_many_documents_with_enough_of_their_own(
+    documents: list[list[tuple[int, int]]],
+) -> None:
+    """Texts are given as their number and length; those of the number 0 are of their document alone."""
+    rows = [
+        (n, (n if not number else 100 + number), chars)
+        for n, document in enumerate(documents)
+        for number, chars in document
+    ]
+    group = grouped(np.array([(text, 0) for _, text, _ in rows], dtype=np.int64).reshape(-1, 2))
+    found = boilerplate(group, *(np.array([row[at] for row in rows], dtype=np.int64) for at in (0, 2)))
+    least = max(MANY, len({row[0] for row in rows}) ** 0.5)
+    shared = {text for _, text, _ in rows if len({n for n, other, _ in rows if other == text}) >= least}
+    whole = {n: sum(chars for other, _, chars in rows if other == n) for n, _, _ in rows}
+    own = {n: sum(chars for other, text, chars in rows if other == n and text not in shared) for n in whole}
+    enough = {n for n in whole if own[n] >= OWN_SHARE * whole[n]}
+    is_so = {text for text in shared if len({n for n, other, _ in rows if other == text} & enough) >= least}
+    assert found.tolist() == [text in is_so for _, text, _ in rows]
 
 
 words = st.lists(st.sampled_from(["the", "rent", "of", "a", "house", "is", "due", "now"]), min_size=1, max_size=40)
