@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -10,6 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from qa import confidence, folding, marking
+from qa.locating import locator
 from qa.records import (
     Answer,
     Citation,
@@ -191,12 +191,6 @@ def _together(held: Sequence[tuple[_Window, int]]) -> list[tuple[_Window, int]]:
     if best.hit.text(place).endswith(("?", "？")) and place < best.last:
         near = [near[0], (best, place + 1), *(other for other in near[1:] if other[1] != place + 1)]
     return near[:MOST_TOGETHER]
-
-
-def locator(document: Document, start: int) -> Locator:
-    """Where in the document the block stands that holds, or last began before, code point `start`."""
-    position = bisect_right(document.blocks, start, key=lambda block: block.start) - 1
-    return document.blocks[position].locator if position >= 0 else Locator()
 
 
 def label(source: Source, place: Locator) -> str:

@@ -26,7 +26,7 @@ from qa.database import FILE
 from qa.encoder import Encoder
 from qa.errors import UsageError
 from qa.library import Library, Maker, Read, Root, identity
-from qa.records import Block, Document, Encoding, Locator, Passage, Problem, Rules, Source, Span
+from qa.records import Block, Document, Encoding, Locator, Passage, Problem, Rules, Source, Span, Turn
 from qa.settings import Settings
 
 VERSION = 1
@@ -198,7 +198,13 @@ def _read(row: dict[str, Any], root: Root, dimensions: int, encoder: Encoder | N
     """A document of a line. Raises ValueError, KeyError or TypeError where it is none."""
     text = row["text"]
     blocks = tuple(
-        Block(b["kind"], b["start"], b["end"], Locator(**{**b["locator"], "heading": tuple(b["locator"]["heading"])}))
+        Block(
+            b["kind"],
+            b["start"],
+            b["end"],
+            _locator(b["locator"]),
+            tuple(Turn(turn["start"], _locator(turn["locator"])) for turn in b.get("turns", ())),
+        )
         for b in row["blocks"]
     )
     if PurePosixPath(row["path"]).is_absolute() or ".." in PurePosixPath(row["path"]).parts:
@@ -218,6 +224,10 @@ def _read(row: dict[str, Any], root: Root, dimensions: int, encoder: Encoder | N
     else:
         encodings = [_encoding(held, dimensions) for held in row["passages"]]
     return Read(root, source, document, passages, encodings)
+
+
+def _locator(held: dict[str, Any]) -> Locator:
+    return Locator(**{**held, "heading": tuple(held["heading"])})
 
 
 def _encoding(held: dict[str, Any], dimensions: int) -> Encoding:

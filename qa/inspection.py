@@ -11,7 +11,7 @@ from qa.encoder import Encoder
 from qa.errors import UnreadableFile
 from qa.formats import Limits, with_ocr
 from qa.reading import Readers
-from qa.records import Document, Inspection, Passage, Source, Span
+from qa.records import Block, Document, Inspection, Locator, Passage, Source, Span
 from qa.settings import Settings
 
 
@@ -40,7 +40,7 @@ def inspect(
     return Inspection(
         source=source,
         document=document,
-        labels=tuple(answers.label(source, block.locator) for block in document.blocks),
+        labels=tuple(_label(source, block) for block in document.blocks),
         sentences=cut,
         passages=packed,
         tokens=tuple(
@@ -54,6 +54,13 @@ def inspect(
         window=encoder.window,
         left_out=(*document.left_out, *_left_out(document, cut, packed)),
     )
+
+
+def _label(source: Source, block: Block) -> str:
+    """Where a block stands; of one that goes over to further pages, these too."""
+    file = f"{answers.label(source, Locator())}, "
+    over = [answers.label(source, turn.locator).removeprefix(file) for turn in block.turns]
+    return ", ".join([answers.label(source, block.locator), *over])
 
 
 def _left_out(document: Document, cut: tuple[tuple[Span, ...], ...], packed: tuple[Passage, ...]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 from qa.database import FILE, Database, seal
 from qa.errors import IndexUnusable, UsageError
 from qa.notes import Notes
-from qa.records import Block, Document, Encoding, Locator, Passage, Problem, Source, Span
+from qa.records import Block, Document, Encoding, Locator, Passage, Problem, Source, Span, Turn
 
 FORMAT = 2
 """Number of this layout of the file. Another number is refused, naming both. 2: seals over lists, passages, `meta`."""
@@ -681,14 +681,24 @@ def _packed(key: bytes, encoding: Encoding) -> bytes:
 def _blocks_json(blocks: Sequence[Block]) -> str:
     rows = []
     for block in blocks:
-        at = block.locator
-        rows.append((block.kind, block.start, block.end, at.heading, at.page, at.label, at.line, at.place, at.kind))
+        turns = [(turn.start, *_place(turn.locator)) for turn in block.turns]
+        rows.append((block.kind, block.start, block.end, *_place(block.locator), *([turns] if turns else [])))
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
 
+def _place(at: Locator) -> tuple[Any, ...]:
+    return at.heading, at.page, at.label, at.line, at.place, at.kind
+
+
 def _blocks(rows: str) -> tuple[Block, ...]:
-    # Indexes from before places had words of their own end each row with the line.
+    # Indexes from before places had words of their own end each row with the line; turns come last where there are any.
     return tuple(
-        Block(kind, start, end, Locator(tuple(heading), page, label, line, *place))
+        Block(
+            kind,
+            start,
+            end,
+            Locator(tuple(heading), page, label, line, *place[:2]),
+            tuple(Turn(at, Locator(tuple(path), *rest)) for at, path, *rest in (place[2] if place[2:] else ())),
+        )
         for kind, start, end, heading, page, label, line, *place in json.loads(rows)
     )

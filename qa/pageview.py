@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from qa.errors import UnreadableFile
 from qa.facsimiles import Facsimiles
+from qa.locating import pages, place_in, stretches
 from qa.records import Block, Box, Document, MarkedPage, Picture, Source, Span
 
 MEDIA_TYPE = "application/pdf"
@@ -18,22 +17,15 @@ MEDIA_TYPE = "application/pdf"
 MAX_PAGES = 3
 """Of a place that goes over more pages, the first are shown."""
 
-_ENDED = re.compile(r"[.!?…:;。！？][\"'”’»)\]\d]*$")
-_FIRST_SENTENCE = re.compile(r".*?[.!?…。！？][\"'”’»)\]]*(?=\s|\Z)", re.DOTALL)
-_LAST_SENTENCE = re.compile(r"(?:.*[.!?…。！？][\"'”’»)\]]*\s+)?(\S.*)\Z", re.DOTALL)
-_MAX_REST_CHARS = 500
-
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A rectangle on a picture, in its pixels. `is_rest`: what it marks is not cited, but the other part of a sentence
-    that goes over from one page to the next."""
+    """A rectangle on a picture, in its pixels."""
 
     x: float
     y: float
     width: float
     height: float
-    is_rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +76,8 @@ def view(
     if file is None:
         return PageView((), document, notices=("Its pages are not shown, for they may have changed.",))
     kept = {name: value for name, value in fields.items() if name != "page"}
-    numbers = [int(fields["page"])] if "page" in fields else _pages_of(document, mark) or [1]
-    rest = _rest(document, mark) if mark else None
-    if rest and "page" not in fields:
-        numbers = sorted({*numbers, *_pages_of(document, rest)})
-    numbers = numbers[:MAX_PAGES]
+    on = pages(document, mark) if mark else []
+    numbers = [int(fields["page"])] if "page" in fields else on[:MAX_PAGES] or [1]
     pictures: dict[int, Picture] = {}
     notices = []
     for number in numbers:
@@ -100,29 +89,27 @@ def view(
             notices.append(f"Page {number} cannot be shown: the file {error.what}. {error.remedy}".strip())
     if not pictures:
         return PageView((), document, notices=tuple(notices))
-    marked: dict[int, list[Mark]] = {}
-    for span in (mark, rest):
-        if span is not None and set(_pages_of(document, span)) & set(numbers):
-            found, doubt = _marked(facsimiles, source, document, file, span)
-            if doubt and span is mark:
-                notices.append(f"This place could not be marked surely on the page: {doubt}. In the text it is marked.")
-            for page in found:
-                if page.number in pictures:
-                    marks = (_mark(box, pictures[page.number], span is not mark) for box in page.boxes)
-                    marked.setdefault(page.number, []).extend(marks)
+    marked: dict[int, tuple[Mark, ...]] = {}
+    if mark and set(on) & set(numbers):
+        found, doubt = _marked(facsimiles, source, document, file, mark)
+        if doubt:
+            notices.append(f"This place could not be marked surely on the page: {doubt}. In the text it is marked.")
+        for page in found:
+            if page.number in pictures:
+                marked[page.number] = tuple(_mark(box, pictures[page.number]) for box in page.boxes)
     count = next(iter(pictures.values())).pages
-    pages = (
+    shown = (
         Page(
             _name(document, number),
             picture_link(source, number),
             picture.width,
             picture.height,
-            tuple(marked.get(number, ())),
+            marked.get(number, ()),
         )
         for number, picture in pictures.items()
     )
     return PageView(
-        tuple(pages),
+        tuple(shown),
         replace(document, blocks=_blocks_on(document, numbers)),
         before=_link(source, kept | {"page": str(numbers[0] - 1)}) if numbers[0] > 1 else "",
         after=_link(source, kept | {"page": str(numbers[-1] + 1)}) if numbers[-1] < count else "",
@@ -153,7 +140,7 @@ def _marked(
     return places.pages, places.doubt
 
 
-def _mark(box: Box, picture: Picture, is_rest: bool) -> Mark:
+def _mark(box: Box, picture: Picture) -> Mark:
     left, top, right, bottom = (
         round(part * whole, 1)
         for part, whole in (
@@ -163,62 +150,27 @@ def _mark(box: Box, picture: Picture, is_rest: bool) -> Mark:
             (box.bottom, picture.height),
         )
     )
-    return Mark(left, top, round(right - left, 1), round(bottom - top, 1), is_rest)
-
-
-def _overlapping(document: Document, span: Span) -> Sequence[Block]:
-    first = bisect_right(document.blocks, span.start, key=lambda block: block.end)
-    return document.blocks[first : bisect_left(document.blocks, span.end, key=lambda block: block.start)]
-
-
-def _pages_of(document: Document, span: Span | None) -> list[int]:
-    """The numbers of the pages that a span is on, in order."""
-    if span is None:
-        return []
-    blocks = _overlapping(document, span)
-    return sorted({block.locator.page for block in blocks if block.locator.page is not None})
+    return Mark(left, top, round(right - left, 1), round(bottom - top, 1))
 
 
 def _blocks_on(document: Document, numbers: Sequence[int]) -> tuple[Block, ...]:
-    return tuple(block for block in document.blocks if block.locator.page in numbers)
+    """What stands on some pages: of a paragraph that goes over to others, its part on these."""
+    found = []
+    for block in document.blocks:
+        spans = [span for span, place in stretches(block) if place.page in numbers]
+        if spans:
+            place = place_in(block, spans[0].start)
+            turns = tuple(turn for turn in block.turns if spans[0].start < turn.start < spans[-1].end)
+            found.append(replace(block, start=spans[0].start, end=spans[-1].end, locator=place, turns=turns))
+    return tuple(found)
 
 
 def _name(document: Document, number: int) -> str:
-    labels = (block.locator.label for block in document.blocks if block.locator.page == number)
+    places = (place for block in document.blocks for _, place in stretches(block))
+    labels = (place.label for place in places if place.page == number)
     return f"p. {next(labels, None) or number}"
 
 
 def _listed(numbers: Sequence[int]) -> str:
     first, last = numbers[0], numbers[-1]
     return f"Page {first}" if first == last else f"Pages {first}–{last}"
-
-
-def _rest(document: Document, mark: Span) -> Span | None:
-    """The other part of the marked sentence where a page turn parts it: the beginning of the next page, or the end of
-    the one before. Reading ends every paragraph with its page."""
-    blocks = _overlapping(document, mark)
-    if not blocks:
-        return None
-    after = bisect_left(document.blocks, mark.end, key=lambda block: block.start)
-    last, following = blocks[-1], document.blocks[after : after + 1]
-    if following and mark.end >= last.end and _goes_on(document, last, following[0]):
-        head = document.text[following[0].start : following[0].end]
-        sentence = _FIRST_SENTENCE.match(head)
-        length = sentence.end() if sentence else len(head)
-        return Span(following[0].start, following[0].start + length) if length <= _MAX_REST_CHARS else None
-    first = bisect_right(document.blocks, mark.start, key=lambda block: block.end)
-    if first and mark.start <= blocks[0].start and _goes_on(document, document.blocks[first - 1], blocks[0]):
-        before = document.blocks[first - 1]
-        tail = _LAST_SENTENCE.match(document.text[before.start : before.end])
-        if tail and len(tail[1]) <= _MAX_REST_CHARS:
-            return Span(before.start + tail.start(1), before.end)
-    return None
-
-
-def _goes_on(document: Document, one: Block, other: Block) -> bool:
-    """Whether a sentence at the end of a page goes on at the beginning of the next."""
-    pages = one.locator.page, other.locator.page
-    if one.kind != "paragraph" or other.kind != "paragraph" or None in pages or pages[1] != (pages[0] or 0) + 1:
-        return False
-    is_begun = not _ENDED.search(document.text[one.start : one.end])
-    return is_begun and document.text[other.start].islower()

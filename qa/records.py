@@ -45,17 +45,28 @@ PLACE_KINDS = ("slide", "cells", "row", "record", "time", "message", "chapter", 
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a block goes on at another place: from code point `start` of the document's text on it stands at
+    `locator`."""
+
+    start: int
+    locator: Locator
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """A stretch of a document's text that no sentence crosses: a paragraph, a heading, a list item, a table row.
 
     `kind` is one of BLOCK_KINDS. Blocks of one document are in reading order and do not overlap; text between two
-    blocks is white space or markup and is never answered from.
+    blocks is white space or markup and is never answered from. `locator` is where it begins, `turns` are, in order,
+    where it goes over to a further page.
     """
 
     kind: str
     start: int
     end: int
     locator: Locator = Locator()
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,9 +527,9 @@ class Reading:
 class Inspection:
     """How one file was read, from bytes to passages.
 
-    `source.path` is the path as it was given, `source.id` empty. `labels[i]` says where `document.blocks[i]` stands,
-    `sentences[i]` are its spans. `tokens[i]` counts those of the context and of the text of `passages[i]`, of which
-    `model` reads `window` at once. `left_out` says what is in no passage, and why.
+    `source.path` is the path as it was given, `source.id` empty. `labels[i]` says where `document.blocks[i]` stands and
+    goes over to, `sentences[i]` are its spans. `tokens[i]` counts those of the context and of the text of
+    `passages[i]`, of which `model` reads `window` at once. `left_out` says what is in no passage, and why.
     """
 
     source: Source

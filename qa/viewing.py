@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from qa import permalinks, relocation, sourceview
 from qa.errors import UsageError
+from qa.locating import place_in
 from qa.permalinks import Permalink
 from qa.records import Document, Source, Span
 from qa.relocation import Found
@@ -145,7 +146,7 @@ def opened(
         cited=cited,
         is_elsewhere=source.id != document_id,
         lost=lost,
-        page=block.locator.page if block else None,
+        page=place_in(block, main.start).page if block and main else None,
         lasting=_lasting(source, document, main, fields.get("q", "")) if main else "",
         earlier="" if window.earlier is None else to(window.earlier),
         later="" if window.later is None else to(window.later),
@@ -217,7 +218,7 @@ def _cited(source: Source, document: Document, window: Window, order: Sequence[i
         mark = window.marks[n]
         anchor = "cite" if n == 0 else f"cite-{n + 1}"
         block = sourceview.block_at(document, mark.span)
-        place = sourceview.place_in_words(block.locator) if block else ""
+        place = sourceview.place_in_words(place_in(block, mark.span.start)) if block else ""
         piece = max(sourceview.piece_at(document, mark.span.start) - _PIECES_BEFORE, 0)
         made.append(
             Cited(

@@ -25,6 +25,8 @@ def assert_lawful(document: Document) -> None:
         quote = document.text[block.start : block.end]
         assert quote == quote.strip()
         assert block.kind in BLOCK_KINDS
+        starts = [block.start, *(turn.start for turn in block.turns), block.end]
+        assert starts == sorted(set(starts))
         assert all(isinstance(heading, str) and heading.strip() for heading in block.locator.heading)
         assert bool(block.locator.place) == bool(block.locator.kind)
         assert block.locator.kind in ("", *PLACE_KINDS)

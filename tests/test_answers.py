@@ -20,9 +20,9 @@ from qa.answers import (
     Hit,
     compose,
     label,
-    locator,
 )
 from qa.folding import WITHIN, normalised
+from qa.locating import locator
 from qa.records import Answer, Block, Document, IndexState, Locator, Part, Place, ShownPassage, Source, Span
 
 STATE = IndexState(4, 2, 9, "some-model", 2)

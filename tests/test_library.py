@@ -21,11 +21,14 @@ from shelf import without_privileges
 from qa.database import FILE, seal_of
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, QAError, UsageError
 from qa.library import FORMAT, Library, Maker, Read, Root, _blocks, below, identity, passage_key
-from qa.records import BLOCK_KINDS, Block, Document, Encoding, Locator, Passage, Problem, Source, Span
+from qa.records import BLOCK_KINDS, Block, Document, Encoding, Locator, Passage, Problem, Source, Span, Turn
 
 MAKER = Maker("a model", "0123456789abcdef", "tokens", 4, "punkt-1")
 TEXT = "The ferry leaves at noon. It is blue.\n\nNobody knows why."
-BLOCKS = (Block("paragraph", 0, 37, Locator(("Ferries",), 3, "iii", 1)), Block("item", 39, 56, Locator(line=3)))
+BLOCKS = (
+    Block("paragraph", 0, 37, Locator(("Ferries",), 3, "iii", 1), (Turn(26, Locator(("Ferries",), 4, "iv")),)),
+    Block("item", 39, 56, Locator(line=3)),
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
@@ -91,7 +94,11 @@ def documents(draw: st.DrawFn) -> Document:
         TEXTS,
         TEXTS,
     )
-    blocks = tuple(Block(draw(st.sampled_from(BLOCK_KINDS)), start, end, draw(places)) for start, end in pairwise(cuts))
+    turns = st.lists(st.builds(Turn, st.integers(0, 80), places), max_size=2).map(tuple)
+    blocks = tuple(
+        Block(draw(st.sampled_from(BLOCK_KINDS)), start, end, draw(places), draw(turns))
+        for start, end in pairwise(cuts)
+    )
     return Document(text, draw(TEXTS), "text/plain", blocks, tuple(draw(st.lists(TEXTS, max_size=2))))
 
 

@@ -114,19 +114,18 @@ def test_a_page_that_cannot_be_drawn_costs_itself_alone(
     assert " ".join(node.text() for node in page.css("mark")) == OVER
 
 
-def test_half_of_a_sentence_is_shown_with_its_other_half(engine: MemoryEngine, client: FlaskClient) -> None:
+def test_the_text_beside_a_page_is_what_stands_on_it(engine: MemoryEngine, client: FlaskClient) -> None:
+    """The paragraph goes over to the second page, and is shown with each as far as it stands there."""
     ((_, document),) = engine.documents.values()
-    first, second = document.blocks[0], document.blocks[1]
-    assert (first.locator.page, second.locator.page) == (1, 2)
-    page = parsed(client, address(engine, document.text[first.start : first.end].removeprefix(WHOLE).strip()))
-    assert [len(boxes(page, 0, "rect:not(.rest)")) > 0, boxes(page, 0, ".rest")] == [True, []]
-    assert [boxes(page, 1, "rect:not(.rest)"), len(boxes(page, 1, ".rest")) > 0] == [[], True]
-    whole = parsed(client, address(engine, OVER))
-    assert [boxes(page, n) for n in (0, 1)] == [boxes(whole, n) for n in (0, 1)]
-    end = document.text.index(".", second.start) + 1
-    other = parsed(client, f"{address(engine)}?cite={second.start}-{end}")
-    assert boxes(other, 0, ".rest") == boxes(page, 0)
-    assert boxes(other, 1, "rect:not(.rest)") == boxes(page, 1)
+    (block,) = document.blocks
+    (turn,) = block.turns
+    parts = [document.text[block.start : turn.start].strip(), document.text[turn.start : block.end]]
+    shown = [parsed(client, address(engine, more=f"?page={number}")) for number in (1, 2)]
+    assert [" ".join(page.css_first("article p").text(deep=False).split()) for page in shown] == parts
+    cited = parsed(client, address(engine, LAST))
+    assert [node.text() for node in cited.css("figcaption")] == ["p. 2"]
+    assert "".join(node.text() for node in cited.css("mark")) == LAST
+    assert "p. 2" in cited.css_first(".cited").text()
 
 
 def test_pages_are_turned_by_links_that_keep_what_is_cited(engine: MemoryEngine, client: FlaskClient) -> None:

@@ -24,7 +24,7 @@ from qa import reading
 from qa.errors import UnreadableFile, UsageError
 from qa.formats import Limits, wire
 from qa.reading import Outcome, Readers, Reading
-from qa.records import BLOCK_KINDS, Block, Document, Locator
+from qa.records import BLOCK_KINDS, Block, Document, Locator, Turn
 from qa.settings import Settings
 
 TEXT = "text/plain"
@@ -341,12 +341,18 @@ LOCATORS = st.builds(
 )
 
 
+def _turns(draw: st.DrawFn, start: int, end: int) -> Iterator[Turn]:
+    if end - start > 1:
+        for at in sorted(draw(st.sets(st.integers(start + 1, end - 1), max_size=2))):
+            yield Turn(at, draw(LOCATORS))
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     text = draw(st.text(st.characters(exclude_categories=["Cs"]), min_size=2, max_size=200))
     cuts = sorted(draw(st.sets(st.integers(0, len(text)), min_size=2, max_size=10)))
     blocks = tuple(
-        Block(draw(st.sampled_from(BLOCK_KINDS)), start, end, draw(LOCATORS))
+        Block(draw(st.sampled_from(BLOCK_KINDS)), start, end, draw(LOCATORS), tuple(_turns(draw, start, end)))
         for start, end in zip(cuts[::2], cuts[1::2], strict=False)
     )
     return Document(text, draw(st.sampled_from(["", "Título 🦀"])), TEXT, blocks, draw(st.sampled_from([(), ("A.",)])))
@@ -387,6 +393,7 @@ def test_whatever_else_arrives_is_refused_or_a_lawful_document(document: Documen
     for block in found.blocks:
         assert block.kind in BLOCK_KINDS
         assert at <= block.start < block.end <= len(found.text)
+        assert all(block.start < turn.start < block.end for turn in block.turns)
         at = block.end
         assert all(isinstance(name, str) for name in block.locator.heading)
         assert block.locator.page is None or (type(block.locator.page) is int and block.locator.page >= 0)

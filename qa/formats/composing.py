@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from qa.errors import UnreadableFile
 from qa.formats.limits import Limits
-from qa.records import Block, Document, Locator
+from qa.records import Block, Document, Locator, Turn
 
 _MAX_HEADING_CHARS = 200
 
@@ -64,10 +64,19 @@ class Composition:
         self._blocks: list[Block] = []
         self._length = 0
 
-    def add(self, kind: str, text: str, locator: Locator, gap: str = "\n\n", marker: str = "") -> bool:
+    def add(
+        self,
+        kind: str,
+        text: str,
+        locator: Locator,
+        gap: str = "\n\n",
+        marker: str = "",
+        turns: Iterable[tuple[int, Locator]] = (),
+    ) -> bool:
         """Adds a block, with `gap` before it unless it is the first, and `marker`, which is no part of it; whether it
-        did: what no reader sees is taken out, and a text that is white space only adds nothing. Raises UnreadableFile
-        beyond the limits."""
+        did: what no reader sees is taken out, and a text that is white space only adds nothing. `turns` are offsets in
+        `text`, from which on it stands elsewhere. Raises UnreadableFile beyond the limits."""
+        seen = [(len(_UNSEEN.sub("", text[:at]).lstrip()), place) for at, place in turns]
         text = _UNSEEN.sub("", text).strip()
         if not text:
             return False
@@ -75,7 +84,8 @@ class Composition:
         self._pieces.append(before)
         self._length += len(before)
         self._pieces.append(text)
-        self._blocks.append(Block(kind, self._length, self._length + len(text), locator))
+        over = tuple(Turn(self._length + at, place) for at, place in seen)
+        self._blocks.append(Block(kind, self._length, self._length + len(text), locator, over))
         self._length += len(text)
         check_size(self._length, len(self._blocks), self._limits)
         return True

@@ -19,7 +19,8 @@ from qa.formats.pdf_file import DAMAGED, opened
 from qa.formats.pdf_headings import heading_levels, plain, title_place
 from qa.formats.pdf_hidden import leave_out
 from qa.formats.pdf_lines import Line, lines_of, text_of
-from qa.formats.pdf_paragraphs import Paragraph, paragraphs_of, usual_pitch
+from qa.formats.pdf_paragraphs import paragraphs_of, usual_pitch
+from qa.formats.pdf_turns import Part, wholes
 from qa.records import Document, Locator
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def read(data: bytes, limits: Limits) -> Document:
     return document
 
 
-def read_with_paragraphs(data: bytes, limits: Limits) -> tuple[Document, tuple[Paragraph, ...]]:
-    """As `read`; and for each block of the document the paragraph of its page that it was made of."""
+def read_with_paragraphs(data: bytes, limits: Limits) -> tuple[Document, tuple[tuple[Part, ...], ...]]:
+    """As `read`; and for each block of the document the paragraphs that it was made of, in order."""
     pages, properties_title, bookmarks = _extract(data, limits)
     if not any(page.lines for page in pages):
         if any(page.is_unreadable for page in pages):
@@ -87,10 +88,10 @@ def read_with_paragraphs(data: bytes, limits: Limits) -> tuple[Document, tuple[P
         raise UnreadableFile("has no text layer (is it scanned?); not searched", ocr.REMEDY)
     if not any(line.readable for page in pages for line in page.lines):
         raise UnreadableFile("holds text only in fonts that do not name their characters", _NAMELESS_REMEDY)
-    document, paragraphs = _compose(pages, properties_title, bookmarks, limits)
+    document, wholes = _compose(pages, properties_title, bookmarks, limits)
     if _END not in data[-_END_WITHIN:]:
         document = replace(document, problems=(*document.problems, _CUT_SHORT))
-    return document, paragraphs
+    return document, wholes
 
 
 def _extract(data: bytes, limits: Limits) -> tuple[list[_Page], str, dict[tuple[int, str], int]]:
@@ -186,7 +187,7 @@ def _bookmarks(document: PdfDocument) -> dict[tuple[int, str], int]:
 
 def _compose(
     pages: list[_Page], title: str, bookmarks: dict[tuple[int, str], int], limits: Limits
-) -> tuple[Document, tuple[Paragraph, ...]]:
+) -> tuple[Document, tuple[tuple[Part, ...], ...]]:
     running = _running(pages)
     kept = [
         [
@@ -206,14 +207,16 @@ def _compose(
     if chief and not title:
         title = told[chief[0]][chief[1]][1]
 
+    apart = {*levels, chief} if chief else levels.keys()
     headings = HeadingPath()
     composition = Composition(limits)
-    composed: list[Paragraph] = []
-    for index, page in enumerate(pages):
+    composed: list[tuple[Part, ...]] = []
+    for index, (page, begun) in enumerate(zip(pages, wholes(told, apart, words), strict=True)):
         gap, before = _PAGE_GAP, ""
-        for place, (paragraph, text) in enumerate(told[index]):
-            level = levels.get((index, place), 0)
-            kind = "title" if (index, place) == chief else "heading" if level else paragraph.kind
+        for whole in begun:
+            paragraph, text = whole.parts[0].paragraph, whole.text
+            level = levels.get((index, whole.place), 0)
+            kind = "title" if (index, whole.place) == chief else "heading" if level else paragraph.kind
             marker = f"{paragraph.marker} " if paragraph.marker else ""
             if kind != "item" and marker and not paragraph.lines[0].marker:
                 marker, text = "", marker + text  # "2. Funding" is the heading, not "Funding"
@@ -221,8 +224,9 @@ def _compose(
                 gap = "\n" if before == kind and kind in ("item", "row") else "\n\n"
             if kind == "heading":
                 headings.leave(level)
-            if composition.add(kind, text, _locator(page, headings.path, len(pages)), gap, marker):
-                composed.append(paragraph)
+            turns = [(at, _locator(pages[number - 1], headings.path, len(pages))) for at, number in whole.turns]
+            if composition.add(kind, text, _locator(page, headings.path, len(pages)), gap, marker, turns):
+                composed.append(whole.parts)
             before = kind
             if kind == "title":
                 headings.clear()

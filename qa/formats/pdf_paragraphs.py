@@ -11,7 +11,7 @@ from itertools import pairwise
 from qa.formats.pdf_columns import in_columns
 from qa.formats.pdf_lines import WIDE_GAP, Cell, Line, Run
 
-_SENTENCE_END = re.compile(r"[.!?…:。！？：][\"'”’»)\]\d*†‡]*$")
+SENTENCE_END = re.compile(r"[.!?…:。！？：][\"'”’»)\]\d*†‡]*$")
 _NUMBERED = re.compile(r"(?:\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.)\s+(?=\S)")
 _LEADERS = re.compile(r"\s*(?:\. ?){5,}\s*")
 _RULE = re.compile(r"[-=_*~\s]{3,}")
@@ -21,7 +21,7 @@ _FIRST_PART = re.compile(r"[^\W\d_]+")
 
 # Multiples of a line's height, but for _PARAGRAPH_GAP (of the usual distance between lines).
 _SAME_BASE = 0.3
-_SAME_HEIGHT = 0.12
+SAME_HEIGHT = 0.12
 _INDENT = 0.6
 _USUAL_PITCH = 1.45
 _PARAGRAPH_GAP = 1.3
@@ -73,14 +73,14 @@ class Paragraph:
         text = ""
         hyphenated = False
         for line in self.lines:
-            text = _rejoined(text, line.text, words) if hyphenated else f"{text} {line.text}"
+            text = rejoined(text, line.text, words) if hyphenated else f"{text} {line.text}"
             hyphenated = line.hyphenated
         text = (text + "-" * hyphenated).strip()
         return text.removeprefix(self.marker).strip() if not self.lines[0].marker else text
 
 
-def _rejoined(before: str, after: str, words: Collection[str]) -> str:
-    """Two parts of what a hyphen at the end of a line divides."""
+def rejoined(before: str, after: str, words: Collection[str]) -> str:
+    """Two parts of what a hyphen at the end of a line divides, made one. `words` is as for `Paragraph.text`."""
     left, right = _LAST_PART.search(before), _FIRST_PART.match(after)
     if not left or not right or not right[0].islower():
         return f"{before}-{after}"
@@ -95,7 +95,7 @@ def usual_pitch(pages: Iterable[Sequence[Line]]) -> float:
     for lines in pages:
         for above, below in pairwise(lines):
             ratio = (above.base - below.base) / above.height
-            if 0.8 < ratio < 3 and abs(above.height - below.height) < _SAME_HEIGHT * above.height:
+            if 0.8 < ratio < 3 and abs(above.height - below.height) < SAME_HEIGHT * above.height:
                 ratios[round(ratio, 1)] += 1
     return max(ratios, key=lambda ratio: (ratios[ratio], -ratio), default=_USUAL_PITCH)
 
@@ -179,11 +179,11 @@ def _begins(held: Sequence[Line], line: Line, pitch: float, edge: float, kind: s
         return not 0 < drop < 2.5 * pitch
     if line.marker:
         return True
-    ended = bool(_SENTENCE_END.search(above.text)) and not above.hyphenated
+    ended = bool(SENTENCE_END.search(above.text)) and not above.hyphenated
     goes_on = above.hyphenated or (not ended and line.text[:1].islower())
     difference = abs(line.height - above.height) / height
     far = drop > _PARAGRAPH_GAP * pitch
-    if difference > (3 if goes_on else 1) * _SAME_HEIGHT or (line.bold != above.bold and (far or not goes_on)):
+    if difference > (3 if goes_on else 1) * SAME_HEIGHT or (line.bold != above.bold and (far or not goes_on)):
         return True
     farthest = max(near.right for near in (*held[-20:], line))
     if drop < 0:  # up again, to the next column

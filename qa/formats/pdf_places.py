@@ -20,7 +20,8 @@ from qa.formats.pdf_file import opened
 from qa.formats.pdf_hidden import leave_out
 from qa.formats.pdf_lines import clean, text_of, turn
 from qa.formats.pdf_paragraphs import Paragraph
-from qa.records import Block, Box, Document, MarkedPage, Places
+from qa.formats.pdf_turns import Part
+from qa.records import Box, MarkedPage, Places
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
@@ -47,20 +48,23 @@ _STEPS = 1_000_000
 
 def places(data: bytes, start: int, end: int, text_sha256: str, limits: Limits) -> Places:
     """Where `[start, end)` of the text, whose UTF-8 has that hash, stands. Raises UnreadableFile as reading does."""
-    document, paragraphs = read_with_paragraphs(data, limits)
+    document, wholes = read_with_paragraphs(data, limits)
     if hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest() != text_sha256:
         return Places((), _READ_OTHERWISE)
-    wanted: dict[int, list[tuple[Block, Paragraph]]] = {}
-    for block, paragraph in zip(document.blocks, paragraphs, strict=True):
-        if block.start < end and start < block.end and block.locator.page is not None:
-            wanted.setdefault(block.locator.page, []).append((block, paragraph))
     with opened(data, limits) as file:
+        sheets = _Sheets(file)
+        found: dict[int, list[int]] = {}
         try:
+            for block, parts in zip(document.blocks, wholes, strict=True):
+                if not (block.start < end and start < block.end) or len(found) > MAX_PAGES:
+                    continue
+                within = range(max(start, block.start) - block.start, min(end, block.end) - block.start)
+                for number, letter in _letters(
+                    sheets, document.text[block.start : block.end], block.kind, parts, within
+                ):
+                    found.setdefault(number, []).append(letter)
             return Places(
-                tuple(
-                    MarkedPage(number, _boxes(file, number, document, blocks, start, end))
-                    for number, blocks in list(wanted.items())[:MAX_PAGES]
-                )
+                tuple(MarkedPage(number, sheets[number].boxes(found[number])) for number in sorted(found)[:MAX_PAGES])
             )
         except _Doubt as doubt:
             return Places((), str(doubt))
@@ -70,27 +74,44 @@ class _Doubt(Exception):
     """Why a place is not sure."""
 
 
-def _boxes(
-    file: PdfDocument,
-    number: int,
-    document: Document,
-    blocks: Iterable[tuple[Block, Paragraph]],
-    start: int,
-    end: int,
-) -> tuple[Box, ...]:
-    from pypdfium2 import PdfiumError
+class _Sheets(dict[int, "_Sheet"]):
+    """The pages of a file by their numbers, each from when it is first asked for."""
 
-    try:
-        page = file[number - 1]
-        leave_out(page)
-        sheet = _Sheet(page)
-    except PdfiumError as error:
-        raise UnreadableFile(f"is damaged: page {number} cannot be read") from error
-    found: list[int] = []
-    for block, paragraph in blocks:
-        within = range(max(start, block.start) - block.start, min(end, block.end) - block.start)
-        found += sheet.letters(document.text[block.start : block.end], block.kind, paragraph, within)
-    return sheet.boxes(found)
+    def __init__(self, file: PdfDocument) -> None:
+        super().__init__()
+        self._file = file
+
+    def __missing__(self, number: int) -> _Sheet:
+        from pypdfium2 import PdfiumError
+
+        try:
+            page = self._file[number - 1]
+            leave_out(page)
+            self[number] = _Sheet(page)
+        except PdfiumError as error:
+            raise UnreadableFile(f"is damaged: page {number} cannot be read") from error
+        return self[number]
+
+
+def _letters(sheets: _Sheets, text: str, kind: str, parts: Sequence[Part], within: range) -> Iterator[tuple[int, int]]:
+    """The numbers of the pages and of the letters on them that are `within` the text of a block, made of `parts`.
+    Raises _Doubt when the letters of these do not spell the text."""
+    first = parts[0].paragraph
+    # The number of a list item stands on the page, and before the block's text.
+    number = first.marker if kind == "item" and not first.lines[0].marker else ""
+    told = [(sign, -1) for sign in "".join(clean(number).split())]
+    told += [(sign, at) for at, sign in enumerate(text) if not sign.isspace()]
+    drawn = [(sign, part.page, index) for part in parts for sign, index in sheets[part.page].drawn(part.paragraph)]
+    place = 0
+    for sign, at in told:
+        while place < len(drawn) and drawn[place][0] != sign and sign not in _PUT_IN and drawn[place][0] in _TAKEN_OUT:
+            place += 1
+        if place < len(drawn) and drawn[place][0] == sign:
+            if at in within:
+                yield drawn[place][1:]
+            place += 1
+        elif sign not in _PUT_IN:
+            raise _Doubt(_SPELT_OTHERWISE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,33 +183,12 @@ class _Sheet:
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
         self._name, self._flags = ctypes.create_string_buffer(128), ctypes.c_int()
 
-    def letters(self, text: str, kind: str, paragraph: Paragraph, within: range) -> list[int]:
-        """The numbers of the letters that are `within` the text of a block, made of a paragraph of this page. Raises
-        _Doubt when the letters of the paragraph do not spell the text."""
-        # The number of a list item stands on the page, and before the block's text.
-        number = paragraph.marker if kind == "item" and not paragraph.lines[0].marker else ""
-        told = [(sign, -1) for sign in "".join(clean(number).split())]
-        told += [(sign, at) for at, sign in enumerate(text) if not sign.isspace()]
-        drawn = [
-            (sign, index)
-            for first, last in paragraph.runs
-            for index in range(first, last + 1)
-            for sign in "".join(clean(self._sign(index)).split())
-        ]
-        found = []
-        place = 0
-        for sign, at in told:
-            while (
-                place < len(drawn) and drawn[place][0] != sign and sign not in _PUT_IN and drawn[place][0] in _TAKEN_OUT
-            ):
-                place += 1
-            if place < len(drawn) and drawn[place][0] == sign:
-                if at in within:
-                    found.append(drawn[place][1])
-                place += 1
-            elif sign not in _PUT_IN:
-                raise _Doubt(_SPELT_OTHERWISE)
-        return found
+    def drawn(self, paragraph: Paragraph) -> Iterator[tuple[str, int]]:
+        """The signs of a paragraph of this page as they are drawn, each with the number of its letter."""
+        for first, last in paragraph.runs:
+            for index in range(first, last + 1):
+                for sign in "".join(clean(self._sign(index)).split()):
+                    yield sign, index
 
     def boxes(self, indices: Sequence[int]) -> tuple[Box, ...]:
         """A box around each run of these letters. Raises _Doubt when other letters stand within."""

@@ -131,6 +131,9 @@ def document(said: Any, text: bytes, media_type: str, limits: Limits) -> Documen
     for block in document.blocks:
         if block.kind not in BLOCK_KINDS or not at <= block.start < block.end <= len(document.text):
             raise ValueError(f"a block {block.kind!r} from {block.start} to {block.end}, after one that ends at {at}")
+        turns = [block.start, *(turn.start for turn in block.turns), block.end]
+        if turns != sorted(set(turns)):
+            raise ValueError(f"turns of a block at {turns[1:-1]}, outside of it or out of order")
         at = block.end
     return document
 
