@@ -33,7 +33,7 @@ class Settings:
     model: str = "all-MiniLM-L6-v2"
     cache: Path | None = None
     threads: int = 0
-    min_confidence: float = 0.36
+    min_confidence: float = 0.4
     fetch_model: bool = False
     reader: str = "bundled"
     budget_ms: int = 45
