@@ -109,7 +109,10 @@ def test_a_line_of_text_in_the_margin_of_one_page_stays() -> None:
 
 def test_table_rows_and_list_items_are_blocks_of_their_own(report: bytes) -> None:
     document = read(report, PDF)
-    assert quotes(document, "row") == ["City | Jobs | Since", "Toronto | 200 | May 2016", "Vancouver | 75 | June 2016"]
+    assert quotes(document, "row") == [
+        "City: Toronto | Jobs: 200 | Since: May 2016",
+        "City: Vancouver | Jobs: 75 | Since: June 2016",
+    ]
     assert quotes(document, "item") == ["first point", "second"]
 
 

@@ -19,6 +19,7 @@ from qa.formats.pdf_file import DAMAGED, opened
 from qa.formats.pdf_headings import heading_levels, plain, title_place
 from qa.formats.pdf_hidden import leave_out
 from qa.formats.pdf_lines import Line, lines_of, text_of
+from qa.formats.pdf_objects import Rule, rules_of, turned
 from qa.formats.pdf_paragraphs import paragraphs_of, usual_pitch
 from qa.formats.pdf_turns import Part, wholes
 from qa.records import Document, Locator
@@ -51,8 +52,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 class _Page:
     """`number` counts from 1; `label` is what is printed on the page when it is something else, else "". `hidden`: the
     ways in which text was hidden that is not among the lines. `angle` is that of most lines; `top` and `bottom` are the
-    page's edges as `Line.base` measures them for lines of that angle. `is_recognised`: its lines, if any, were read by
-    text recognition."""
+    page's edges as `Line.base` measures them for lines of that angle, and `rules` those drawn on it, turned likewise.
+    `is_recognised`: its lines, if any, were read by text recognition."""
 
     number: int
     label: str
@@ -60,6 +61,7 @@ class _Page:
     top: float
     bottom: float
     lines: tuple[Line, ...]
+    rules: tuple[Rule, ...] = ()
     is_unreadable: bool = False
     is_picture: bool = False
     is_recognised: bool = False
@@ -128,13 +130,17 @@ def _page(document: PdfDocument, index: int) -> _Page:
         hidden = leave_out(page)
         textpage = text_of(page)
         try:
-            lines = tuple(lines_of(textpage))
+            rules = rules_of(page)
+            lines = tuple(lines_of(textpage, rules))
         finally:
             textpage.close()
         is_picture = not lines and not hidden and pdfium_c.FPDFPage_CountObjects(page) > 0
         angle = max(counts := Counter(line.angle for line in lines), key=lambda a: (counts[a], -a), default=0.0)
         edges = [y * math.cos(angle) - x * math.sin(angle) for x in (left, right) for y in (bottom, top)]
-        return _Page(index + 1, label, angle, max(edges), min(edges), lines, is_picture=is_picture, hidden=hidden)
+        lying = turned(rules, angle)
+        return _Page(
+            index + 1, label, angle, max(edges), min(edges), lines, lying, is_picture=is_picture, hidden=hidden
+        )
     except PdfiumError:
         return _Page(index + 1, label, 0, 0, 0, (), is_unreadable=True)
     finally:
@@ -201,7 +207,10 @@ def _compose(
     pitch = usual_pitch(kept)
     monospaced = sum(line.monospaced for lines in kept for line in lines)
     with_code = monospaced < 0.5 * sum(map(len, kept))
-    told = [[(p, p.text(words)) for p in paragraphs_of(lines, pitch, with_code)] for lines in kept]
+    told = [
+        [(each, each.text(words)) for each in paragraphs_of(lines, pitch, with_code, page.rules)]
+        for page, lines in zip(pages, kept, strict=True)
+    ]
     levels = heading_levels(told, bookmarks)
     chief = title_place(told, levels, title)
     if chief and not title:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from qa.formats.pdf_objects import IDENTITY, Matrix, matrix_of, objects_of, product
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage
@@ -27,12 +28,8 @@ _MIN_ALPHA = 13  # of 255
 # much of 255 anywhere. (Dark text on a dark ground is not looked for: it would take two pictures of every page.)
 _LIGHT, _LEAST_DIFFERENCE = 224, 16
 _MAX_PIXELS, _MAX_SCALE = 1_600, 1.0
-_MAX_DEPTH, _MAX_OBJECTS = 12, 200_000
 _FILLED = (0, 4)  # text rendering modes, ISO 32000-1, table 106
 _INVISIBLE = 3
-
-_Matrix = tuple[float, float, float, float, float, float]
-_IDENTITY: _Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +63,13 @@ class _Page:
         self._box = _Box(*page.get_bbox())
         self._floats = [ctypes.c_float() for _ in range(4)]
         self._colours = [ctypes.c_uint() for _ in range(4)]
-        self._matrix = pdfium.FS_MATRIX()
         self._size = ctypes.c_float()
 
     def leave_out(self) -> tuple[str, ...]:
         """See `leave_out`."""
-        texts: list[tuple[Any, _Matrix]] = []
+        texts: list[tuple[Any, Matrix]] = []
         images: list[_Box] = []
-        for thing, place in self._objects():
+        for thing, place in objects_of(self._page):
             kind = self._pdfium.FPDFPageObj_GetType(thing)
             if kind == self._pdfium.FPDF_PAGEOBJ_TEXT:
                 texts.append((thing, place))
@@ -95,45 +91,21 @@ class _Page:
             self._switch(things, False)
         return ways
 
-    def _objects(self) -> Iterator[tuple[Any, _Matrix]]:
-        """Every object of the page, those within others as well, with what takes its places to those of the page."""
-        pdfium = self._pdfium
-        left = _MAX_OBJECTS
-        count = pdfium.FPDFPage_CountObjects(self._page)
-        stack = [((pdfium.FPDFPage_GetObject(self._page, i) for i in range(count)), _IDENTITY)]
-        while stack:
-            things, place = stack[-1]
-            thing = next(things, None)
-            left -= 1
-            if thing is None or left < 0:
-                stack.pop()
-                continue
-            yield thing, place
-            if pdfium.FPDFPageObj_GetType(thing) == pdfium.FPDF_PAGEOBJ_FORM and len(stack) < _MAX_DEPTH:
-                inner = (pdfium.FPDFFormObj_GetObject(thing, i) for i in range(pdfium.FPDFFormObj_CountObjects(thing)))
-                stack.append((inner, _product(self._matrix_of(thing), place)))
-
-    def _matrix_of(self, thing: Any) -> _Matrix:
-        if not self._pdfium.FPDFPageObj_GetMatrix(thing, self._matrix):
-            return _IDENTITY
-        found = self._matrix
-        return found.a, found.b, found.c, found.d, found.e, found.f
-
-    def _bounds(self, thing: Any, place: _Matrix) -> _Box | None:
+    def _bounds(self, thing: Any, place: Matrix) -> _Box | None:
         """Where an object stands on the page; None for one without extent."""
         if not self._pdfium.FPDFPageObj_GetBounds(thing, *self._floats):
             return None
         left, bottom, right, top = (each.value for each in self._floats)
         if not all(map(math.isfinite, (left, bottom, right, top))) or left == right or bottom == top:
             return None
-        if place is _IDENTITY:
+        if place is IDENTITY:
             return _Box(left, bottom, right, top)
         a, b, c, d, e, f = place
         across = [a * x + c * y + e for x in (left, right) for y in (bottom, top)]
         upwards = [b * x + d * y + f for x in (left, right) for y in (bottom, top)]
         return _Box(min(across), min(upwards), max(across), max(upwards))
 
-    def _how_hidden(self, thing: Any, place: _Matrix, box: _Box, images: list[_Box]) -> str:
+    def _how_hidden(self, thing: Any, place: Matrix, box: _Box, images: list[_Box]) -> str:
         if not box.meets(self._box):
             return OFF_THE_PAGE
         mode = self._pdfium.FPDFTextObj_GetTextRenderMode(thing)
@@ -155,10 +127,10 @@ class _Page:
         is_filled = self._pdfium.FPDFTextObj_GetTextRenderMode(thing) in _FILLED and self._has_fill(thing)
         return is_filled and min(each.value for each in self._colours[:3]) >= _LIGHT
 
-    def _font_size(self, thing: Any, place: _Matrix) -> float:
+    def _font_size(self, thing: Any, place: Matrix) -> float:
         if not self._pdfium.FPDFTextObj_GetFontSize(thing, self._size):
             return math.inf
-        a, b, c, d, _, _ = _product(self._matrix_of(thing), place)
+        a, b, c, d, _, _ = product(matrix_of(thing), place)
         return abs(self._size.value) * math.sqrt(abs(a * d - b * c))
 
     def _unseen(self, light: list[tuple[Any, _Box]]) -> list[Any]:
@@ -225,10 +197,3 @@ class _Page:
             return False
         finally:
             textpage.close()
-
-
-def _product(inner: _Matrix, outer: _Matrix) -> _Matrix:
-    """The matrix that takes a place through `inner`, then through `outer`."""
-    a, b, c, d, e, f = inner
-    g, h, i, j, k, m = outer
-    return a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m

@@ -6,9 +6,12 @@ import ctypes
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
+
+from qa.formats.pdf_objects import Rule, turned
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage, PdfTextPage
@@ -36,7 +39,9 @@ _LEAST_HEIGHT = 0.1
 # is so parted, less will do.
 WIDE_GAP, _GAP_BESIDE_ROW = 1.0, 0.6
 _EXACT = 0.01  # of a quarter turn
-_EVEN = 0.15  # gaps that differ by less (multiples of the height) are of one width
+# Gaps that differ by less (multiples of the height) are of one width; wider ones no stretching makes.
+_EVEN, _STRETCHED = 0.15, 2.5
+_EDGE = 1.0  # points that letters reach over a rule
 # Lines whose characters take up this many times the width usual on the page, or that have so few, are looked at.
 _AIRY, _FEW = 1.08, 30
 
@@ -48,12 +53,13 @@ Run = tuple[int, int]
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A stretch of a line without a wide gap in it, and where it begins and ends along the line, in points; `runs` are
-    the characters of its text, in order."""
+    the characters of its text, in order. `name` is that of its column, where it is of a table that has them."""
 
     text: str
     left: float
     right: float
     runs: tuple[Run, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +104,9 @@ def text_of(page: PdfPage) -> PdfTextPage:
     return page.get_textpage()
 
 
-def lines_of(textpage: PdfTextPage) -> list[Line]:
-    """The lines of a page in the order of the file, which is the reading order but for odd layouts."""
+def lines_of(textpage: PdfTextPage, rules: Sequence[Rule] = ()) -> list[Line]:
+    """The lines of a page in the order of the file, which is the reading order but for odd layouts. `rules` are those
+    drawn on the page: where an upright one goes through a line, it parts two cells."""
     text = textpage.get_text_range()
     probe = _Probe(textpage, len(text))
     lines = []
@@ -114,10 +121,13 @@ def lines_of(textpage: PdfTextPage) -> list[Line]:
             starts.append((start + len(raw) - len(rest), rest))
     # Looking for gaps word by word takes longer than all else: only where a quick look, or a neighbour, suggests one.
     width = median(map(_width, lines)) if lines else 0.0
+    uprights = {angle: _uprights(rules, angle) for angle in {line.angle for line in lines}}
+    through = [_through(line, uprights[line.angle]) for line in lines]
     likely = [
         index
         for index, line in enumerate(lines)
         if line.bold
+        or through[index]
         or len(line.text) < _FEW
         or _width(line) > _AIRY * width
         or probe.has_gap(*starts[index], line.height)
@@ -126,12 +136,22 @@ def lines_of(textpage: PdfTextPage) -> list[Line]:
     while likely:
         index = likely.pop()
         line, (start, raw) = lines[index], starts[index]
-        if line.readable and (cells := probe.cells(raw, start, line, measured[index])):
+        if line.readable and (cells := probe.cells(raw, start, line, measured[index], through[index])):
             lines[index] = replace(line, cells=cells)
             near = [i for i in (index - 1, index + 1) if 0 <= i < len(lines) and i not in measured]
             measured |= dict.fromkeys(near, _GAP_BESIDE_ROW)
             likely.extend(near)
     return lines
+
+
+def _uprights(rules: Sequence[Rule], angle: float) -> list[Rule]:
+    return [rule for rule in turned(rules, angle) if not rule.is_level]
+
+
+def _through(line: Line, uprights: Sequence[Rule]) -> tuple[float, ...]:
+    """Where upright rules go through a line."""
+    y = line.base + 0.25 * line.height
+    return tuple(rule.at for rule in uprights if line.left < rule.at < line.right and rule.low < y < rule.high)
 
 
 def line_of(raw: str, left: float, right: float, base: float, height: float) -> Line:
@@ -242,9 +262,9 @@ class _Probe:
             edge = self._right.value
         return False
 
-    def cells(self, raw: str, start: int, line: Line, wide_gap: float) -> tuple[Cell, ...]:
-        """The line cut at its wide gaps; nothing when there are none. Gaps of one width are the spaces of a line that
-        was stretched to the width of its column."""
+    def cells(self, raw: str, start: int, line: Line, wide_gap: float, rules: Sequence[float] = ()) -> tuple[Cell, ...]:
+        """The line cut at its wide gaps and at `rules`; nothing when there are none. Gaps of one width, if it is no
+        great one, are the spaces of a line that was stretched to the width of its column."""
         angle, height = line.angle, line.height
         gaps = []
         for space in _SPACES.finditer(raw):
@@ -252,7 +272,12 @@ class _Probe:
             after = self._measure(self._index(start + space.end()), angle)[0]
             gaps.append((after - before, before, after, space))
         wide = [gap for gap in gaps if gap[0] > wide_gap * height]
-        if not wide or (len(gaps) > 1 and max(gap[0] for gap in gaps) - min(gap[0] for gap in gaps) < _EVEN * height):
+        least, most = min(gap[0] for gap in gaps) if gaps else 0.0, max(gap[0] for gap in gaps) if gaps else 0.0
+        if len(gaps) > 1 and most - least < _EVEN * height and most < _STRETCHED * height:
+            wide = []
+        if rules:
+            wide = [gap for gap in gaps if gap in wide or any(gap[1] - _EDGE < x < gap[2] + _EDGE for x in rules)]
+        if not wide:
             return ()
         cells = []
         begin = 0

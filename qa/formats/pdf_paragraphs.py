@@ -10,6 +10,9 @@ from itertools import pairwise
 
 from qa.formats.pdf_columns import in_columns
 from qa.formats.pdf_lines import WIDE_GAP, Cell, Line, Run
+from qa.formats.pdf_objects import Rule
+from qa.formats.pdf_tables import tables_of
+from qa.formats.tables import JOINT
 
 SENTENCE_END = re.compile(r"[.!?…:。！？：][\"'”’»)\]\d*†‡]*$")
 _NUMBERED = re.compile(r"(?:\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.)\s+(?=\S)")
@@ -61,12 +64,23 @@ class Paragraph:
         parts = self.lines[0].cells if self.kind == "row" else ()
         return tuple(run for part in parts or self.lines for run in part.runs)
 
+    @property
+    def put_in(self) -> tuple[range, ...]:
+        """Where in its text the names of a row's columns stand, which are not on the page beside the cells."""
+        found = []
+        at = 0
+        for cell in self.lines[0].cells if self.kind == "row" else ():
+            if cell.name:
+                found.append(range(at, at + len(cell.name) + 1))
+            at += len(_named(cell)) + len(JOINT)
+        return tuple(found)
+
     def text(self, words: Collection[str]) -> str:
         """The text, its lines joined by spaces; a word broken by a hyphen is made whole, with the hyphen only if
         `words`, those of the whole document, know it so. Of a list item without its marker."""
         if self.kind == "row":
-            cells = [cell.text for cell in self.lines[0].cells] or [self.lines[0].text]
-            return _LEADERS.sub(" … ", " | ".join(cells))
+            row = JOINT.join(map(_named, self.lines[0].cells)) or self.lines[0].text
+            return row if self.put_in else _LEADERS.sub(" … ", row)
         if self.kind == "code":
             left = min(line.left for line in self.lines)
             return "\n".join(" " * round((line.left - left) / (0.65 * line.height)) + line.text for line in self.lines)
@@ -89,6 +103,10 @@ def rejoined(before: str, after: str, words: Collection[str]) -> str:
     return f"{before}-{after}" if is_compound and whole not in words else f"{before}{after}"
 
 
+def _named(cell: Cell) -> str:
+    return f"{cell.name}: {cell.text}" if cell.name else cell.text
+
+
 def usual_pitch(pages: Iterable[Sequence[Line]]) -> float:
     """The commonest distance from one line to the next in these pages, as a multiple of the line's height."""
     ratios: Counter[float] = Counter()
@@ -100,10 +118,15 @@ def usual_pitch(pages: Iterable[Sequence[Line]]) -> float:
     return max(ratios, key=lambda ratio: (ratios[ratio], -ratio), default=_USUAL_PITCH)
 
 
-def paragraphs_of(lines: Sequence[Line], pitch: float, with_code: bool) -> list[Paragraph]:
+def paragraphs_of(lines: Sequence[Line], pitch: float, with_code: bool, rules: Sequence[Rule] = ()) -> list[Paragraph]:
     """The paragraphs of a page, in the order of its lines. `pitch` is as `usual_pitch` gives it; runs of monospaced
-    lines are code if `with_code`."""
+    lines are code if `with_code`; `rules` are those of the page."""
     lines = in_columns(_side_by_side(lines))
+    tables = tables_of(lines, rules)
+    before: dict[int, list[Line]] = {}
+    for table in tables:
+        before.setdefault(table.before, []).extend(table.rows)
+    in_tables = frozenset(index for table in tables for index in table.taken)
     rows = _rows(lines)
     code = _code(lines) if with_code else frozenset()
     done: list[Paragraph] = []
@@ -116,12 +139,21 @@ def paragraphs_of(lines: Sequence[Line], pitch: float, with_code: bool) -> list[
             held.clear()
 
     for index, line in enumerate(lines):
-        if _RULE.fullmatch(line.text):
+        if index in before:
+            close()
+            done += [Paragraph("row", (row,)) for row in before[index]]
+        if index in in_tables or _RULE.fullmatch(line.text):
             close()
         elif index in rows or _LEADERS.search(line.text):
             close()
             done.append(Paragraph("row", (line,)))
-        elif not held and done and (row := _row_with(done[-1], line, pitch)):
+        elif (
+            not held
+            and done
+            and index not in before
+            and index - 1 not in in_tables
+            and (row := _row_with(done[-1], line, pitch))
+        ):
             done[-1] = row
         else:
             found = "code" if index in code else "paragraph"

@@ -34,8 +34,9 @@ _SPELT_OTHERWISE = "the letters on the page do not spell it"
 _AMONG_OTHERS = "other letters stand among its own"
 _UNSEEN = "it is not within the page as shown"
 
-# What reading puts between the words of a line, and what it takes out: hyphens, leaders, the borders of cells.
-_PUT_IN, _TAKEN_OUT = frozenset("-|…"), frozenset("-\u2010.…")
+# What reading puts between the words of a line, and what it takes out: hyphens, leaders, the borders of cells, the
+# bullets of a list in one.
+_PUT_IN, _TAKEN_OUT = frozenset("-|…•"), frozenset("-\u2010.…")
 
 # Multiples of a letter's height: how far apart letters of one run stand at most; how near the same letter stands that
 # is drawn twice, as bold.
@@ -100,7 +101,8 @@ def _letters(sheets: _Sheets, text: str, kind: str, parts: Sequence[Part], withi
     # The number of a list item stands on the page, and before the block's text.
     number = first.marker if kind == "item" and not first.lines[0].marker else ""
     told = [(sign, -1) for sign in "".join(clean(number).split())]
-    told += [(sign, at) for at, sign in enumerate(text) if not sign.isspace()]
+    names = parts[0].paragraph.put_in
+    told += [(sign, at) for at, sign in enumerate(text) if not sign.isspace() and not any(at in name for name in names)]
     drawn = [(sign, part.page, index) for part in parts for sign, index in sheets[part.page].drawn(part.paragraph)]
     place = 0
     for sign, at in told:

@@ -63,14 +63,19 @@ def is_header(rows: Sequence[Sequence[str]], *, is_expected: bool = False) -> bo
         return False
     if is_expected or len(filled | named) > 2:
         return True
-    return any(_figures(below, column) for column in filled)
+    return any(holds_figures(below, column) for column in filled)
 
 
 def _is_year(text: str) -> bool:
     return len(text) == 4 and text.isdecimal() and "1800" <= text <= "2199"
 
 
-def _figures(rows: Sequence[Sequence[str]], column: int) -> bool:
+def is_figure(text: str) -> bool:
+    """Whether a cell holds a figure and nothing else."""
+    return _FIGURE.fullmatch(text) is not None
+
+
+def holds_figures(rows: Sequence[Sequence[str]], column: int) -> bool:
     """Whether a column holds figures and hardly anything else."""
     cells = [row[column] for row in rows if column < len(row) and row[column]]
     return bool(cells) and sum(_FIGURE.fullmatch(cell) is not None for cell in cells) > 0.7 * len(cells)
