@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -272,6 +274,28 @@ def test_a_value_that_holds_the_sign_between_cells_stays_whole_where_names_are_k
         ["Paris", "none"],
         ["All of them"],
     ]
+
+
+@given(st.data(), st.lists(CELLS, min_size=2, max_size=6, unique=True))
+def test_columns_stand_in_the_order_that_the_rows_agree_on(data: st.DataObject, names: list[str]) -> None:
+    """Though no row need have all of them: any two that are neighbours stand in some row together."""
+    held = [{one, other} for one, other in pairwise(names)] + [set(data.draw(st.lists(st.sampled_from(names))))]
+    rows = [[name for name in names if name in some] for some in data.draw(st.permutations(held))]
+    laid = grid([" | ".join(f"{name}: 1" for name in row) for row in (*rows, *rows) if row])
+    assert laid.names == tuple(names)
+
+
+def test_tables_that_meet_and_share_no_column_stay_apart() -> None:
+    rows = [
+        "City: Toronto | Jobs: 200",
+        "Jobs: 9",
+        "City: Paris",
+        "Europe",
+        "Ship: Aurora | Built: 1902",
+        "Built: 1911",
+    ]
+    shown = window(composed([("row", row, Locator()) for row in rows], "", "application/pdf"))
+    assert [(group.names, len(group.rows)) for group in shown.groups] == [(("City", "Jobs"), 3), (("Ship", "Built"), 3)]
 
 
 def test_where_rows_with_names_meet_rows_without_another_table_begins() -> None:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 _JOINT = re.compile(r"(?:(?<=\s)|^)\|(?=\s|$)")
 _NAME = re.compile(r"\s*([^\s:|](?:[^:|]|:(?! )){0,119}): (?=\S)")
@@ -58,17 +59,7 @@ def grid(texts: Sequence[str]) -> Grid:
         width = max(map(len, rows), default=1)
         return Grid((), tuple(_spread([Cell(cell.start, cell.end) for cell in row], width) for row in rows))
     keyed = [_keyed(_glued(row)) for row in rows]
-    columns: list[tuple[str, int]] = []
-    for cells in keyed:
-        at = 0
-        if _is_lone(cells):
-            continue
-        for key, _ in cells:
-            if key in columns:
-                at = columns.index(key) + 1
-            else:
-                columns.insert(at, key)
-                at += 1
+    columns = _in_order([[key for key, _ in cells] for cells in keyed if not _is_lone(cells)])
     shown = []
     for cells in keyed:
         if _is_lone(cells):
@@ -83,6 +74,31 @@ def carries_names(text: str) -> bool | None:
     """Whether a row carries the names of its columns; None for one of a single cell, which may be of any table."""
     cells = [cell for cell in _cells(text) if cell.end > cell.start]
     return 2 * sum(bool(cell.name) for cell in cells) > len(cells) if len(cells) > 1 else None
+
+
+def begins(texts: Sequence[str]) -> list[int]:
+    """The numbers of the rows, each a line of text, with which a table begins: the first, and one such that no name of
+    a column stands both above it and from it on. Words alone, which may head the rows below, go with those."""
+    names = [{cell.name for cell in _glued(_cells(text)) if cell.name} for text in texts]
+    last = {name: number for number, held in enumerate(names) for name in held}
+    found, reach = [0], -1
+    for number, held in enumerate(names[:-1]):
+        reach = max([reach, *(last[name] for name in held)])
+        if held and reach == number and any(names[number + 1 :]):
+            found.append(number + 1)
+    return found
+
+
+def _in_order(rows: Sequence[Sequence[tuple[str, int]]]) -> list[tuple[str, int]]:
+    """The columns in an order that agrees with that of each row, where there is one; empty cells leave it open."""
+    before: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for row in rows:
+        for place, key in enumerate(row):
+            before.setdefault(key, []).extend(row[max(0, place - 1) : place])
+    try:
+        return list(TopologicalSorter(before).static_order())
+    except CycleError:
+        return list(before)
 
 
 def _cells(text: str) -> list[_Raw]:

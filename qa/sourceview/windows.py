@@ -9,10 +9,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from qa.records import Block, Document, Span
-from qa.sourceview.grids import carries_names, grid
+from qa.sourceview.grids import begins, carries_names, grid
 from qa.sourceview.places import margin_name, section_name
 from qa.sourceview.reflowing import reflowed
 
@@ -256,12 +257,19 @@ def _groups(pieces: list[Piece]) -> Iterator[Group]:
         if joins and None not in (named, is_named) and named != is_named:
             joins = False
         if group and not joins:
-            yield Group(together.get(group[0].kind, group[0].kind), tuple(group))
+            yield from _parted(together.get(group[0].kind, group[0].kind), group, is_named)
             group, is_named = [], None
         group.append(piece)
         is_named = named if is_named is None else is_named
     if group:
-        yield Group(together.get(group[0].kind, group[0].kind), tuple(group))
+        yield from _parted(together.get(group[0].kind, group[0].kind), group, is_named)
+
+
+def _parted(kind: str, pieces: Sequence[Piece], is_named: bool | None) -> Iterator[Group]:
+    """A group; of rows with names, one for each table."""
+    starts = begins(list(map(_text, pieces))) if is_named else [0]
+    for start, end in pairwise([*starts, len(pieces)]):
+        yield Group(kind, tuple(pieces[start:end]))
 
 
 def _text(piece: Piece) -> str:
