@@ -36,6 +36,7 @@ MAX_FILTER_CHARS = 200
 
 NO_FILTER = Filter()
 
+_MARK_CHARS = 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The library keeps times as signed 64-bit nanoseconds, which end in April 2262.
 _LAST_YEAR = 2261
@@ -136,12 +137,15 @@ def inspection_to_json(inspection: Inspection) -> dict[str, Any]:
                 "end": block.end,
                 "locator": _locator(block.locator),
                 "label": label,
+                "mark": mark,
                 "sentences": [
                     {"number": numbers[span], "start": span.start, "end": span.end, "text": text[span.start : span.end]}
                     for span in spans
                 ],
             }
-            for block, label, spans in zip(document.blocks, inspection.labels, inspection.sentences, strict=True)
+            for block, label, mark, spans in zip(
+                document.blocks, inspection.labels, _marks(document), inspection.sentences, strict=True
+            )
         ],
         "passages": [
             {
@@ -358,6 +362,16 @@ def _source(source: Source) -> dict[str, Any]:
         "media_type": source.media_type,
         "sha256": source.sha256,
     }
+
+
+def _marks(document: Document) -> list[str]:
+    """What stands before each block in its line, of those that are items of a list: bullet or number, and how deep."""
+    edges = [0, *(block.end for block in document.blocks)]
+    between = (document.text[end : block.start] for end, block in zip(edges, document.blocks, strict=False))
+    return [
+        text.rpartition("\n")[2][-_MARK_CHARS:] if block.kind == "item" else ""
+        for text, block in zip(between, document.blocks, strict=True)
+    ]
 
 
 def _locator(locator: Locator) -> dict[str, Any]:

@@ -365,6 +365,7 @@ def inspection(told: dict[str, Any], sections: Sequence[str]) -> Iterator[str]:
                 numbers = [each["number"] for each in block["sentences"]]
                 first = sentences[numbers[0]] if numbers else ""
                 begins = first if len(first) <= _BEGINNING_CHARS else f"{first[:_BEGINNING_CHARS].rstrip()}…"
+                begins = plain(block["mark"]) + begins
                 yield f"{block['kind']:10s} {_run(numbers):>9s}  {_within(file, block['label'])}: {begins}"
         elif section == "sentences":
             width = len(str(len(sentences)))

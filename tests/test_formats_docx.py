@@ -184,3 +184,21 @@ def test_every_paragraph_comes_through_whole(texts: list[str]) -> None:
     texts = [text for text in texts if text.strip()] or ["x"]
     document = read(_written(lambda d: [d.add_paragraph(text) for text in texts]), WORD)
     assert [text.split() for _, text in blocks(document)] == [text.split() for text in texts]
+
+
+def test_items_of_lists_keep_their_depth_and_no_number_that_may_be_another() -> None:
+    def lists(document: Any) -> None:
+        document.add_paragraph("You need:")
+        for text, style in [
+            ("a form", "List Bullet"),
+            ("signed", "List Bullet 2"),
+            ("by hand", "List Bullet 3"),
+            ("a fee", "List Bullet"),
+        ]:
+            document.add_paragraph(text, style=style)
+        document.add_paragraph("Then:")
+        document.add_paragraph("wait", style="List Number")
+
+    assert read(_written(lists), WORD).text == "\n".join(
+        ["You need:", "", "- a form", "  - signed", "    - by hand", "- a fee", "", "Then:", "", "- wait"]
+    )

@@ -69,7 +69,7 @@ def test_heading_paths_leave_out_the_title() -> None:
 
 def test_items_and_rows_stand_on_lines_of_their_own_and_all_else_is_parted_by_an_empty_line() -> None:
     document = read("<p>a<ul><li>b<li>c</ul><table><tr><td>d<td>e<tr><td>f<td>g</table><p>h", HTML)
-    assert document.text == "a\n\nb\nc\n\nd | e\nf | g\n\nh"
+    assert document.text == "a\n\n- b\n- c\n\nd | e\nf | g\n\nh"
 
 
 @pytest.mark.parametrize(
@@ -204,3 +204,38 @@ def test_preformatted_text_keeps_its_lines() -> None:
 def test_a_page_without_words_holds_no_text() -> None:
     with pytest.raises(UnreadableFile, match="holds no text"):
         parse(b"<html><head><title>Only a title</title></head><body><img src=x></body></html>", HTML, Limits())
+
+
+def test_items_of_lists_keep_their_depth_and_their_numbers() -> None:
+    page = """<p>You need:</p><ul><li>a form<ol start=3><li>signed<li value=9>dated<ul><li>by hand</ul><li>sent</ol>
+        and with it<li><p>a fee</p><p>in coins</p></ul><ol><li><ul><li>alone</ul></ol><p>After.</p>"""
+    document = read(page, HTML)
+    assert document.text == "\n".join(
+        [
+            "You need:",
+            "",
+            "- a form",
+            "  3. signed",
+            "  9. dated",
+            "    - by hand",
+            "  10. sent",
+            "  and with it",
+            "- a fee",
+            "  in coins",
+            "  - alone",
+            "",
+            "After.",
+        ]
+    )
+    assert [text for kind, text in blocks(document) if kind == "item"][3:6] == ["by hand", "sent", "and with it"]
+
+
+@pytest.mark.parametrize("start", ["", "x", "-4", "9" * 5_000, "٣", "1.5"])
+def test_what_is_no_number_counts_no_item(start: str) -> None:
+    assert read(f"<ol start='{start}'><li>one<li value='{start}'>two</ol>", HTML).text == "1. one\n2. two"
+
+
+def test_a_list_as_deep_as_it_likes_is_read_in_bounded_space() -> None:
+    document = read("<ul><li>a" * 900, HTML)
+    assert len(document.blocks) == 900
+    assert len(document.text) < 900 * 30

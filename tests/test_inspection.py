@@ -118,7 +118,7 @@ def test_people_see_kind_place_and_beginning_of_each_block_each_sentence_and_eac
     whole = qa(path).stdout
     assert "type     text/markdown" in whole
     assert "title      " in whole
-    for line in ("item               6  Its lamp: It is red.", "3  A ferry sails at noon."):
+    for line in ("item               6  Its lamp: - It is red.", "3  A ferry sails at noon."):
         assert line in whole, whole
     assert "The harbour · Its lamp" in whole
     sections = {name: qa(path, f"--{name}").stdout for name in terminal.SECTIONS}

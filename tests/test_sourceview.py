@@ -204,11 +204,18 @@ def test_slides_sheets_and_the_like_stand_above_their_blocks_and_rows_and_times_
 
 
 def test_items_keep_the_numbers_and_the_depth_that_stand_before_them() -> None:
-    text = "- one\n  2. two\n    * three\n\n(4) four\n5 five"
-    words = ("one", "two", "three", "four", "five")
+    text = "- one\n  2. two\n    * three\n      below\n\n(4) four\n5 five"
+    words = ("one", "two", "three", "below", "four", "five")
     blocks = tuple(Block("item", text.index(word), text.index(word) + len(word)) for word in words)
     shown = pieces(window(Document(text, "", "text/markdown", blocks)))
-    assert [(piece.number, piece.depth) for piece in shown] == [(None, 0), (2, 1), (None, 2), (4, 0), (None, 0)]
+    assert [(piece.number, piece.depth) for piece in shown] == [
+        (None, 0),
+        (2, 1),
+        (None, 2),
+        (None, 2),
+        (4, 0),
+        (None, 0),
+    ]
 
 
 # ----------------------------------------------------------------------------------------------------------- tables

@@ -17,6 +17,7 @@ _UNSEEN = re.compile(
     r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb\ufffe\uffff"
     r"\U000e0000-\U000e007f]"  # letters as tags, which have no shape
 )
+_MARKER = re.compile(r"(?<![^\n])[ \t]*(?:(?:[-*+•‣◦]|\(?\d{1,6}[.)])[ \t]+)?\Z")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -99,6 +100,12 @@ class Composition:
         text = without_surrogates("".join(self._pieces))
         title = one_line(without_surrogates(title))
         return Document(text, title, media_type, tuple(self._blocks), tuple(problems), encoding=encoding)
+
+
+def marker_in(between: str) -> str:
+    """What of the text between two blocks is the bullet or number of a list item, and how far in it stands; else ""."""
+    found = _MARKER.search(between)
+    return found[0] if found else ""
 
 
 def without_surrogates(text: str) -> str:

@@ -24,6 +24,11 @@ _STYLES = "\n".join(
         "p[style-name='Intense Quote'] => blockquote > p:fresh",
         "p[style-name='caption'] => figcaption:fresh",
         "p[style-name='Caption'] => figcaption:fresh",
+        *(  # lists that are deep by their styles alone
+            f"p[style-name='List {kind} {n}'] => {'ul|ol > li > ' * (n - 1)}{tag} > li:fresh"
+            for kind, tag in (("Bullet", "ul"), ("Number", "ol"))
+            for n in range(2, 6)
+        ),
         *(f"p[style-name='{name}'] => pre:separator('\\n')" for name in ("Source Code", "HTML Preformatted", "Code")),
     ]
 )
@@ -43,7 +48,8 @@ def read(data: bytes, limits: Limits) -> Document:
         convert_image=lambda image: [],
         external_file_access=False,
     )
-    markup: str = result.value
+    # What Word counts items by is not known: lists that go on after another, or begin anew, come as one, or from 1.
+    markup: str = result.value.replace("<ol>", "<ul>").replace("</ol>", "</ul>")
     if not title and markup.startswith("<h2>") and "<h1>" not in markup and markup.count("<h2>") == 1:
         markup = markup.replace("<h2>", "<h1>", 1).replace("</h2>", "</h1>", 1)  # a lone "Heading 1" on top of all
     formulas = any("oMath" in message.message for message in result.messages)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qa.errors import UnreadableFile
 from qa.formats import html, package
-from qa.formats.composing import Composition, one_line
+from qa.formats.composing import Composition, marker_in, one_line
 from qa.formats.decoding import decode
 from qa.formats.limits import Limits
 from qa.records import Document, Locator
@@ -79,7 +79,8 @@ def _add(composition: Composition, page: Document, listed: list[str], chapter: s
             path = ()
         gap = "\n" if end and "\n\n" not in page.text[end : block.start] else "\n\n"
         place = Locator(path, place=chapter, kind="chapter" if chapter else "")
-        composition.add("heading" if block.kind == "title" else block.kind, words, place, gap)
+        marker = marker_in(page.text[end : block.start]) if block.kind == "item" else ""
+        composition.add("heading" if block.kind == "title" else block.kind, words, place, gap, marker)
         end = block.end
         if block.kind == "title":
             top = (one_line(words),)

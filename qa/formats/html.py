@@ -102,7 +102,7 @@ def read_markup(
         gap = "\n" if kind == before and kind in ("item", "row") else "\n\n"
         if kind == "heading":
             headings.leave(piece.level)
-        composition.add(kind, piece.text, Locator(headings.path), gap)
+        composition.add(kind, piece.text, Locator(headings.path), gap, piece.marker)
         before = kind
         if kind == "title":
             headings.clear()

@@ -11,7 +11,7 @@ from email.utils import parseaddr
 
 from qa.errors import UnreadableFile
 from qa.formats import html, text
-from qa.formats.composing import Composition, one_line
+from qa.formats.composing import Composition, marker_in, one_line
 from qa.formats.limits import Limits
 from qa.records import Block, Document, Locator
 
@@ -135,7 +135,9 @@ class _Writing:
             )
             near = before is not None and "\n\n" not in found.text[before.end : block.start]
             kind = "heading" if block.kind == "title" else block.kind
-            self.composition.add(kind, found.text[block.start : block.end], locator, "\n" if near else "\n\n")
+            words, between = found.text[block.start : block.end], found.text[before.end if before else 0 : block.start]
+            marker = marker_in(between) if kind == "item" else ""
+            self.composition.add(kind, words, locator, "\n" if near else "\n\n", marker)
             before = block
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qa.formats.composing import one_line
@@ -45,6 +46,10 @@ _AROUND = (
 # Links within the page that lead the reader about: back from a note, past the navigation.
 _AIDS = re.compile(r"\s*(?:[↑^]|↩︎?|(?:skip|jump) to .{1,40})\s*", re.IGNORECASE)
 
+_LIST_TAGS = frozenset(["ul", "ol", "menu", "dir"])
+_STEP, _MAX_DEPTH = "  ", 8
+_MOST = 999_999  # of what people count items by
+
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _BREAK = "\0"  # stands for <br>; no text from the parser holds it
 
@@ -79,6 +84,8 @@ class _Walk:
         self._rows: list[Row] = []
         self._text: list[str] = []
         self._kinds = [("paragraph", 0)]
+        self._lists: list[int | None] = []  # the numbers of the next items of the lists being read; None: not counted
+        self._markers: list[str] = []  # what stands before the next piece of the items being read
         self._within_matter = 0
         self._heads = 0
 
@@ -127,6 +134,10 @@ class _Walk:
                     self._rows[-1].cells.append(Cell(span(marks.get("colspan")), span(marks.get("rowspan")), is_head))
             elif tag in _KINDS:
                 kind, level = _KINDS[tag], int(tag[1]) if _KINDS[tag] == "heading" else 0
+            if tag in _LIST_TAGS:
+                self._lists.append(_number(node.attributes.get("start"), 1) if tag == "ol" else None)
+            elif tag == "li":
+                self._markers.append(self._marker(node))
             elif tag == "tr":
                 self._rows.append(Row())
             elif tag == "table":
@@ -142,6 +153,10 @@ class _Walk:
             return
         self._flush()
         self._kinds.pop()
+        if tag in _LIST_TAGS:
+            self._lists.pop()
+        elif tag == "li":
+            self._markers.pop()
         self._within_matter -= tag in _MATTER_TAGS
         self._heads -= tag == "thead"
         if tag == "tr":
@@ -151,6 +166,19 @@ class _Walk:
         elif tag == "table":
             ended = pieces_of(self._tables.pop())
             self._tables[-1].extend(ended)
+
+    def _marker(self, item: LexborNode) -> str:
+        """What stands before an item, which is counted by that."""
+        sign = "-"
+        if self._lists and self._lists[-1] is not None:
+            number = _number(item.attributes.get("value"), self._lists[-1])
+            self._lists[-1] = number + 1
+            sign = f"{number}."
+        return f"{_STEP * (self._depth - 1)}{sign} "
+
+    @property
+    def _depth(self) -> int:
+        return min(max(len(self._lists), 1), _MAX_DEPTH)
 
     def _is_around(self, node: LexborNode, tag: str) -> bool:
         if tag in self._around_tags:
@@ -176,6 +204,9 @@ class _Walk:
     def _add(self, piece: Piece) -> None:
         if not piece.text.strip():
             return
+        if piece.kind == "item" and self._markers:
+            piece = replace(piece, marker=self._markers[-1])
+            self._markers[-1] = _STEP * self._depth  # what else the item holds stands below its text
         if piece.kind in ("heading", "code"):
             self._lay_out()
         row = self._rows[-1] if self._rows else None
@@ -190,3 +221,10 @@ class _Walk:
             row = self._rows[-1]
             row.is_layout = True
             self._tables[-1].extend(row.pieces)
+
+
+def _number(value: str | None, default: int) -> int:
+    """What an attribute says that an item is counted by; as in browsers, anything else than a number says nothing."""
+    text = (value or "").strip()
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_MOST)) else default
+    return min(number, _MOST)

@@ -17,11 +17,13 @@ _MAX_CELLS = 100_000  # of a table, repeated ones among them
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A block to be; `level` is that of a heading, 0 for all else."""
+    """A block to be; `level` is that of a heading, 0 for all else, `marker` what stands before an item of a list: its
+    number or a bullet, as far in as it is deep."""
 
     kind: str
     text: str
     level: int = 0
+    marker: str = ""
 
 
 @dataclass(slots=True)

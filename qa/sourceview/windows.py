@@ -22,8 +22,9 @@ MAX_PIECE_CHARS = 10_000
 MAX_WINDOW_PIECES = 400
 MAX_WINDOW_CHARS = 200_000
 
-# What stands before a list item, between two blocks: how deep it is indented, and a number where it is counted.
-_MARKER = re.compile(r"([ \t]*)(?:>[ \t]*)*(?:[-*+•‣◦]|\(?(\d{1,6})[.)])[ \t]+\Z")
+# What stands before a list item, between two blocks: how deep it is indented, and a number where it is counted. What
+# has neither number nor bullet goes on below the text of an item.
+_MARKER = re.compile(r"([ \t]*)(?:>[ \t]*)*([-*+•‣◦]|\(?(\d{1,6})[.)])?[ \t]*\Z")
 _MAX_DEPTH = 5
 # Their lines end where the author ended them, as in verse; in other formats it may be where text was wrapped.
 _UNWRAPPED = frozenset(
@@ -227,8 +228,8 @@ def _piece(document: Document, cut: _Cut, before: Block | None, marks: Sequence[
     marker = _MARKER.search(line)
     if marker is None:
         return piece
-    depth = min(len(marker[1].expandtabs(4)) // 2, _MAX_DEPTH)
-    return replace(piece, number=int(marker[2]) if marker[2] else None, depth=depth)
+    depth = min(max(len(marker[1].expandtabs(4)) // 2 - (marker[2] is None), 0), _MAX_DEPTH)
+    return replace(piece, number=int(marker[3]) if marker[3] else None, depth=depth)
 
 
 def _stretches(text: str, cut: _Cut, marks: Sequence[tuple[Span, int]]) -> Iterator[Stretch]:
