@@ -44,8 +44,8 @@ class Found:
     scores: NDArray[np.float64]
 
 
-def find(held: Snapshot, wanted: Exact, encoded: QuestionEncoding) -> Found:
-    """The passages most likely to answer, of those that may."""
+def find(held: Snapshot, wanted: Exact, encoded: QuestionEncoding, *, again: bool = False) -> Found:
+    """The passages most likely to answer, of those that may. `again`: as `Vectors.nearest` has it."""
     question, passages_allowed = wanted.query.text, wanted.passages
     rows_allowed = None if passages_allowed is None else np.repeat(passages_allowed, np.diff(held.first))
     lexical = shares(held.passage_words, question, passages_allowed)
@@ -56,7 +56,7 @@ def find(held: Snapshot, wanted: Exact, encoded: QuestionEncoding) -> Found:
         score=partial(held.vectors.scores, encoded.vector),
         wanted=NEAREST,
     )
-    near = of_sentences(lambda limit: held.vectors.nearest(encoded.vector, limit, rows_allowed))
+    near = of_sentences(lambda limit: held.vectors.nearest(encoded.vector, limit, rows_allowed, again=again))
     rows = np.concatenate([near, of_sentences(partial(_best, own)), wanted.rows])
     owner = np.searchsorted(held.first, rows, side="right") - 1
     worded = folding.distinct(partial(_best, lexical), held.passage_group, lexical.take, NEAREST)

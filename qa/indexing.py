@@ -154,7 +154,8 @@ class Indexer:
             lock.writer(self._settings.index, self._command, wait_s),
             Readers(self._limits, pages.recognised) as readers,
         ):
-            # The readers first, for they take as long to be there as the encoder.
+            if self._encoder is None:  # a reader takes as long to be there
+                readers.prepare()
             encoder = self._prepared()
             with self._library(encoder) as library:
                 run = _Run(

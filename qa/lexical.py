@@ -170,12 +170,13 @@ class Lexicon:
         taken = limit + 16
         while True:
             hits = self._searcher.search(query, taken, count=False).hits if limit and len(self) else []
-            scores = np.array([score for score, _ in hits], dtype=np.float64)
+            found, addresses = zip(*hits, strict=True) if hits else ((), ())
+            scores = np.array(found, dtype=np.float64)
             cut = scores[limit - 1] * (1 - TIE) if len(scores) > limit else 0.0
             if len(hits) < taken or scores[-1] < cut:
                 break
             taken *= 4
-        numbers, scores = self._numbers([address for _, address in hits]), _tied(scores)
+        numbers, scores = self._numbers(list(addresses)), _tied(scores)
         order = np.argsort(numbers)
         order = order[scores[order] >= cut]
         return numbers[order], scores[order]

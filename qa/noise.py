@@ -23,7 +23,7 @@ def level(held: Snapshot, encoder: Encoder) -> float:
     found = []
     for question, encoded in zip(foreign.QUESTIONS, _encoded(encoder), strict=True):
         wanted = exact.find(held, question, None, encoder.knows, as_typed=True)
-        found.append(ranking.rank(candidates.find(held, wanted, encoded).facts).matched)
+        found.append(ranking.rank(candidates.find(held, wanted, encoded, again=True).facts).matched)
     return median(found)
 
 

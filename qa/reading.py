@@ -73,8 +73,7 @@ OnPage = Callable[[str, int, int], None]
 
 
 class Readers:
-    """Processes that read files: one is started with the block, so that it is there when the first file is, others when
-    they are needed; all end with it."""
+    """Processes that read files, started when they are needed; all end with the block."""
 
     def __init__(self, limits: Limits = Limits(), on_page: OnPage = lambda *_: None) -> None:
         self._limits = limits
@@ -87,8 +86,6 @@ class Readers:
         self._is_closed = False
 
     def __enter__(self) -> Readers:
-        with self._lock:
-            self._idle.put(self._start())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,6 +96,11 @@ class Readers:
         self._threads.shutdown(cancel_futures=True)
         for each in self._children:
             each.end()
+
+    def prepare(self) -> None:
+        """Start one, so that it is there when the first file is. Raises UsageError when no process can be started."""
+        with self._lock:
+            self._idle.put(self._start())
 
     def read(self, files: Iterable[tuple[str, Path, str]]) -> Iterator[tuple[str, Outcome]]:
         """What became of each of `files`, given as its name, its path, and the sha256 of what is known of it already

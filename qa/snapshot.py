@@ -147,7 +147,6 @@ def _written(library: Library, measure: Measure, shelf: Path, held: Snapshot | N
                 for name in piece.names(part, held.files):
                     disk.link(held.folder / name, work / name)
                     files[name] = held.files[name]
-        disk.share(work, library.folder)
         for path in disk.files(work):
             if disk.name(path, work) not in files:
                 files[disk.name(path, work)] = disk.sha256(path)

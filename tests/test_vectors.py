@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import faiss
@@ -66,6 +67,39 @@ def test_the_nearest_hold_the_exact_best_and_their_ties_under_any_filter(
     question = unit_rows(1, dimensions, seed + 1)[0]
     allowed = None if chosen is None else np.random.default_rng(seed).random(count) < chosen
     check_nearest(built(rows), rows, question, limit, allowed)
+
+
+@settings(max_examples=40)
+@given(
+    sizes=st.lists(st.integers(0, 60), min_size=1, max_size=5),
+    rounds=st.lists(st.tuples(st.integers(1, 31), st.sampled_from([1, 3, 40, 1000])), min_size=2, max_size=4),
+    copies=st.integers(0, 40),
+    chosen=st.sampled_from([None, 0.5]),
+    seed=st.integers(0, 10_000),
+)
+def test_what_is_kept_of_a_question_is_what_it_finds_in_whatever_is_joined_of_the_same_parts(
+    sizes: list[int], rounds: list[tuple[int, int]], copies: int, chosen: float | None, seed: int
+) -> None:
+    rows = unit_rows(sum(sizes), 8, seed, min(copies, sum(sizes)))
+    cuts = np.cumsum([0, *sizes])
+    parts = [Vectors.build([rows[a:b]], 8) for a, b in pairwise(cuts)]
+    question = unit_rows(1, 8, seed + 1)[0]
+    chance = np.random.default_rng(seed)
+    for bits, limit in rounds:
+        taken = [at for at in range(len(parts)) if bits >> at & 1]
+        held = np.concatenate([rows[cuts[at] : cuts[at + 1]] for at in taken] or [rows[:0]])
+        order = chance.permutation(len(held))
+        joined = Vectors.joined([parts[at] for at in taken], order, 8)
+        found = joined.nearest(question, limit, again=True)
+        assert found.tolist() == Vectors.build([held[order]], 8).nearest(question, limit).tolist()
+        allowed = None if chosen is None else chance.random(len(held)) < chosen
+        assert (
+            joined.nearest(question, limit, allowed, again=True).tolist()
+            == joined.nearest(question, limit, allowed).tolist()
+        )
+    for part, size in zip(parts, sizes, strict=True):
+        assert part.nearest(question, 2, again=True).tolist() == part.nearest(question, 2).tolist()
+        assert len(part) == size
 
 
 def test_more_ties_than_were_asked_for_all_come_back() -> None:
