@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ from qa.records import (
     Locator,
     Part,
     Place,
+    Problem,
     QuestionEncoding,
     ReadBy,
     Source,
@@ -76,11 +77,22 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 Announce = Callable[[str], None]
 
 
-class Engine:
-    """An open index. Safe to share between threads; follows new commits of the index by itself.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Served:
+    """A snapshot that questions are asked of, the model that made its vectors, and what was wrong with the files of the
+    index then."""
 
-    A question is answered from one snapshot, whatever becomes of the library meanwhile: where that holds another text
-    of a document by now, the snapshot's own copy is quoted."""
+    snapshot: Snapshot
+    encoder: Encoder
+    problems: tuple[Problem, ...]
+
+
+class Engine:
+    """An open index. Safe to share between threads; follows new commits of the index by itself, and with them its model
+    when it was changed over to another one.
+
+    A question is answered from one snapshot by the model of that, whatever becomes of the library meanwhile: where that
+    holds another text of a document by now, the snapshot's own copy is quoted."""
 
     def __init__(
         self,
@@ -95,7 +107,6 @@ class Engine:
         """See `open`."""
         self.settings = settings
         self._library = library
-        self._encoder = encoder
         self._reader = reader
         self._reranker = reranker
         self._announce = announce
@@ -103,9 +114,7 @@ class Engine:
         self._following = threading.Lock()
         self._documents: OrderedDict[str, tuple[Document, str]] = OrderedDict()
         self._hashed: dict[Path, tuple[Stamp, str]] = {}
-        self._maker = library.maker
-        self._snapshot = held
-        self._problems = library.problems()
+        self._served = _Served(held, encoder, library.problems())
         self._watchman = coverage.Watchman(settings.index, held.commit)
         self.following: Callable[[], dict[str, Any]] | None = None
         """What follows the folders in this process, if anything does, for `status`."""
@@ -123,14 +132,20 @@ class Engine:
         # The model is hashed and loaded while the index is: each takes about a third of the time of a cold question.
         # One thread for all models: where they must be exported first, torch traces only one at a time.
         with ThreadPoolExecutor(1) as pool:
-            encoder = pool.submit(_prepared, library.maker, settings, announce)
+            maker = library.maker
+            encoder = pool.submit(_prepared, maker, settings, announce)
             reader = pool.submit(_reader, settings, announce)
             reranker = pool.submit(_reranker, settings, announce)
-            held = _current(library, encoder.result, announce)
+
+            def prepared(wanted: Maker) -> Encoder:
+                # They differ while the index is changed over to another model.
+                return encoder.result() if wanted == maker else _prepared(wanted, settings, announce)
+
+            held = _current(library, prepared, announce)
             # Two threads on products as small as a question's wait for each other: 28 ms of processor time a question
             # against 12, and with other work on the machine 32 ms on the clock against 13.
             threadpool_limits(limits=1, user_api="blas")
-            return cls(settings, library, encoder.result(), held, announce, reader.result(), reranker.result())
+            return cls(settings, library, prepared(held.maker), held, announce, reader.result(), reranker.result())
 
     def close(self) -> None:
         """Let go of the index."""
@@ -177,8 +192,8 @@ class Engine:
             for i in ranked.order.tolist()
         ]
         searched = len(held.sources) if allowed is None else int(allowed.sum())
-        covered = coverage.told(self._problems, self._watchman.found(held.commit))
-        index = IndexState(held.commit, len(held.sources), len(held.spans), self._maker.model, searched, covered)
+        covered = coverage.told(self._served.problems, self._watchman.found(held.commit))
+        index = IndexState(held.commit, len(held.sources), len(held.spans), held.maker.model, searched, covered)
         answer = answers.compose(
             question,
             [hit for hit, _ in hits],
@@ -203,11 +218,12 @@ class Engine:
     ) -> tuple[Snapshot, Exact, QuestionEncoding]:
         """What a question is asked of, what of it is wanted word for word of the documents that the filter lets
         through, and the question as the encoder reads it. Raises UsageError when it only says what to leave out."""
-        held = self._refresh()
+        served = self._refreshed()
+        held = served.snapshot
         allowed = filtering.allowed(held.sources, filter)
         passages = None if allowed is None else allowed[held.document]
-        wanted = exact.find(held, question, passages, self._encoder.knows, as_typed=as_typed)
-        return held, wanted, self._encoder.encode_question(wanted.query.text)
+        wanted = exact.find(held, question, passages, served.encoder.knows, as_typed=as_typed)
+        return held, wanted, served.encoder.encode_question(wanted.query.text)
 
     def document(self, document_id: str) -> tuple[Source, Document]:
         """A document as it was indexed. Raises UsageError when there is none of that id."""
@@ -261,10 +277,10 @@ class Engine:
                 "passages": len(held.document),
                 "sentences": len(held.spans),
                 "behind": len(behind),
-                "model": self._maker.model,
-                "fingerprint": self._maker.fingerprint,
-                "encoding": WAYS[self._maker.way],
-                "splitter": self._maker.splitter,
+                "model": held.maker.model,
+                "fingerprint": held.maker.fingerprint,
+                "encoding": WAYS[held.maker.way],
+                "splitter": held.maker.splitter,
                 "noise": round(held.noise, 4),
                 "reader": None if self._reader is None else self._reader.model.name,
                 "reranker": None if self._reranker is None else self._reranker.model.name,
@@ -289,37 +305,42 @@ class Engine:
     def _refresh(self) -> Snapshot:
         """The newest snapshot of the library: that of its last commit or, while another process makes that, an earlier
         one."""
-        held = self._snapshot
+        return self._refreshed().snapshot
+
+    def _refreshed(self) -> _Served:
+        """See `_refresh`."""
+        held = self._served.snapshot
         with self._lock:
             now = self._library.commit, self._library.birth
-            if now[0] == held.commit and now[1] == held.birth:
-                return held
-            if self._library.maker != self._maker:
-                raise IndexUnusable(
-                    f"The index in {self.settings.index} was built anew in another way since it was opened.",
-                    "Start this program again.",
-                )
+        if now == (held.commit, held.birth):
+            return self._served
         # One thread takes up what is new; the others go on with what they have, as long as it is of the same library.
         if self._following.acquire(blocking=held.birth != now[1]):
             try:
-                if (self._snapshot.commit, self._snapshot.birth) != now:
+                if (self._served.snapshot.commit, self._served.snapshot.birth) != now:
                     self._follow()
             finally:
                 self._following.release()
-        return self._snapshot
+        return self._served
 
     def _follow(self) -> None:
+        before = self._served
+
+        def prepared(maker: Maker) -> Encoder:
+            same = maker == before.snapshot.maker
+            return before.encoder if same else _prepared(maker, self.settings, self._announce)
+
         library = Library.open(self.settings.index)  # a connection of its own: others ask meanwhile
         try:
-            held = _current(library, lambda: self._encoder, self._announce, self._snapshot)
+            held = _current(library, prepared, self._announce, before.snapshot)
             problems = library.problems()
         finally:
             library.close()
-        with self._lock:
-            if held is not self._snapshot:
-                self._snapshot = held
+        if held is not before.snapshot:
+            served = _Served(held, prepared(held.maker), problems)
+            with self._lock:
+                self._served = served
                 self._documents.clear()
-                self._problems = problems
 
     def _document(self, held: Snapshot, source: Source) -> Document:
         with self._lock:
@@ -499,7 +520,7 @@ def _reranker(settings: Settings, announce: Announce) -> Reranker | None:
 
 
 def _current(
-    library: Library, encoder: Callable[[], Encoder], announce: Announce, held: Snapshot | None = None
+    library: Library, prepared: Callable[[Maker], Encoder], announce: Announce, held: Snapshot | None = None
 ) -> Snapshot:
     """The snapshot of the library's last commit. While a writer is still making that, the newest that there is, of
     which `held` is one; where nobody makes it, or it is damaged, it is made in memory."""
@@ -514,7 +535,7 @@ def _current(
             return earlier
         # It may have been made, and its writer gone, between the two looks: look once more.
     announce("The search index is behind or damaged and is made again in memory; `qa index` mends it.")
-    return snapshot.build(library, lambda held: noise.level(held, encoder()), earlier)
+    return snapshot.build(library, lambda made: noise.level(made, prepared(made.maker)), earlier)
 
 
 def _writer_at_work(folder: Path) -> bool:

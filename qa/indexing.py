@@ -7,7 +7,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from qa.encoder import Encoder
 from qa.errors import IndexMissing, IndexUnusable, ModelUnusable, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
 from qa.reading import Readers, Reading
-from qa.records import Document, Encoding, IndexReport, Passage, Problem, Rules, Source, Stamp
+from qa.records import Document, Encoding, IndexReport, Model, Passage, Problem, Rules, Source, Stamp
 from qa.settings import Settings
 from qa.snapshot import Snapshot
 
@@ -121,6 +121,7 @@ class Indexer:
         self._announce = announce
         self._limits = formats.with_ocr(limits) if settings.ocr else limits
         self._encoder: Encoder | None = None
+        self._maker: Maker | None = None
         self._held: Snapshot | None = None
 
     def bring(
@@ -197,8 +198,16 @@ class Indexer:
                 return count
 
     def _prepared(self) -> Encoder:
+        """The model of the settings; of an index that was changed over to another since it was opened here, its own."""
+        settings = self._settings
+        if self._maker is not None:
+            with suppress(IndexMissing):
+                library = Library.open(settings.index)
+                maker = library.maker
+                library.close()
+                if maker != self._maker:
+                    self._encoder = Encoder(_model_of(maker, settings, self._announce), settings.threads)
         if self._encoder is None:
-            settings = self._settings
             model = models.exported(
                 settings.model, settings.model_cache, fetch=settings.fetch_model, announce=self._announce
             )
@@ -212,6 +221,7 @@ class Indexer:
         folder = self._settings.index
         library = _opened(folder, Maker(model.name, model.fingerprint, model.way, model.dimensions, splitter))
         try:
+            self._maker = library.maker
             yield library
         except OSError as error:
             raise UsageError(
@@ -538,17 +548,22 @@ def _forgotten(path: str) -> Problem:
     return Problem(path, "was forgotten, and is left out", "qa forget --undo PATH lets it in again.", "forgotten")
 
 
+def _model_of(maker: Maker, settings: Settings, announce: Announce) -> Model:
+    """The model that made the vectors of an index. Raises ModelUnusable when it is not there."""
+    model = models.cached(maker.fingerprint, settings.model_cache, to_index=True) or models.exported(
+        maker.model, settings.model_cache, fetch=settings.fetch_model, announce=announce
+    )
+    if model.fingerprint != maker.fingerprint:
+        raise ModelUnusable(f"The model {maker.model} is another one than that of the index.", "Bring it back.")
+    return model
+
+
 def derive(library: Library, settings: Settings, announce: Announce) -> None:
     """Make the snapshot of a library as it stands, for whoever has the right to write. Without the model that made its
     vectors that is left to a later run, and said."""
     maker = library.maker
     try:
-        model = models.cached(maker.fingerprint, settings.model_cache) or models.exported(
-            maker.model, settings.model_cache, fetch=settings.fetch_model, announce=announce
-        )
-        if model.fingerprint != maker.fingerprint:
-            raise ModelUnusable(f"The model {maker.model} is another one than that of the index.", "Bring it back.")
-        encoder = Encoder(model, settings.threads)
+        encoder = Encoder(_model_of(maker, settings, announce), settings.threads)
     except ModelUnusable as error:
         announce(f"{error} Until then the search index is made in memory at each start; `qa index` mends it.")
         return

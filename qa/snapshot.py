@@ -28,14 +28,14 @@ from qa import disk, folding, lexical, piece
 from qa.errors import IndexUnusable
 from qa.interaction import Tokens
 from qa.lexical import Lexicon
-from qa.library import Library
+from qa.library import Library, Maker
 from qa.piece import Piece
 from qa.records import Document, Source
 from qa.vectors import Vectors
 
 FOLDER = "derived"
 
-FORMAT = 7
+FORMAT = 8
 """Number of this layout. A snapshot of another number is made again."""
 
 UNSEALED = (1, 2, 3, 4)
@@ -54,16 +54,18 @@ MANIFEST = "manifest.json"
 class Snapshot:
     """Passages and sentences are numbered from 0, by document in the order of `sources`, then by place.
 
-    `document[p]` is the position in `sources` of passage p; `first[p]:first[p + 1]` are its sentences; `spans[s]` are
-    start and end of sentence s in code points of its document's text. Sentences of equal text have one number in
-    `sentence_group`, passages in `passage_group`; `boilerplate[s]` is whether sentence s is boilerplate, and
-    `marks[s]` the mark of its wording. `heading[p]` is the number in `headings` of what stands above passage p, title
-    and headings. `noise` is how well the words of questions foreign to the documents are matched in them; see the room
-    of that name. `files` are the hashes of what lies in `folder`, by path below it, where it is on disk.
+    `maker` made the vectors and tokens: only its model reads questions that are asked of them. `document[p]` is the
+    position in `sources` of passage p; `first[p]:first[p + 1]` are its sentences; `spans[s]` are start and end of
+    sentence s in code points of its document's text. Sentences of equal text have one number in `sentence_group`,
+    passages in `passage_group`; `boilerplate[s]` is whether sentence s is boilerplate, and `marks[s]` the mark of its
+    wording. `heading[p]` is the number in `headings` of what stands above passage p, title and headings. `noise` is how
+    well the words of questions foreign to the documents are matched in them; see the room of that name. `files` are the
+    hashes of what lies in `folder`, by path below it, where it is on disk.
     """
 
     birth: str
     commit: int
+    maker: Maker
     sources: tuple[Source, ...]
     document: NDArray[np.int64]
     first: NDArray[np.int64]
@@ -175,29 +177,29 @@ def _written(library: Library, measure: Measure, shelf: Path, held: Snapshot | N
 def _made(library: Library, measure: Measure, folder: Path, held: Snapshot | None) -> Snapshot:
     """The snapshot of the library as it stands. What is derived now is written to `folder`, and its lexicons."""
     with library.reading():
-        sources, seals, birth = library.sources(), library.seals(), library.birth
-        if held is not None and (held.birth != birth or not held.files):  # or was made in memory
+        sources, seals, birth, maker = library.sources(), library.seals(), library.birth, library.maker
+        if held is not None and ((held.birth, held.maker) != (birth, maker) or not held.files):  # or was made in memory
             held = None
         kept, groups = piece.planned(library, sources, seals, () if held is None else held.pieces)
         number = 1 + max((part.number for part in (() if held is None else held.pieces)), default=-1)
         fresh = [piece.build(library, names, folder, at) for at, names in enumerate(groups, start=number)]
         pieces = (*kept, *fresh)
         library.check_passages(sum(len(part.passages) for part in pieces))
-        commit, dimensions = library.commit, library.maker.dimensions
+        commit = library.commit
     if held is not None:
         for name in (name for part in kept for name in piece.names(part, held.files)):
             if name.partition("/")[0] in piece.LEXICONS:
                 disk.link(held.folder / name, folder / name)
     for name in piece.LEXICONS:
         lexical.arrange(folder / name, [part.metas[name] for part in pieces])
-    snapshot = _arranged(birth, commit, sources, pieces, folder, dimensions)
+    snapshot = _arranged(birth, commit, maker, sources, pieces, folder)
     if held is not None and not fresh and [s.id for s in sources] == [s.id for s in held.sources]:
         return replace(snapshot, noise=held.noise)
     return replace(snapshot, noise=measure(snapshot))
 
 
 def _arranged(
-    birth: str, commit: int, sources: tuple[Source, ...], pieces: tuple[Piece, ...], folder: Path, dimensions: int
+    birth: str, commit: int, maker: Maker, sources: tuple[Source, ...], pieces: tuple[Piece, ...], folder: Path
 ) -> Snapshot:
     """The snapshot that pieces make, whose lexicons lie in `folder`; its noise is still to be told."""
     number = {source.id: position for position, source in enumerate(sources)}
@@ -217,6 +219,7 @@ def _arranged(
     return Snapshot(
         birth=birth,
         commit=commit,
+        maker=maker,
         sources=sources,
         document=owner[order],
         first=np.concatenate([[0], np.cumsum(passages[order, 1])]).astype(np.int64),
@@ -226,8 +229,8 @@ def _arranged(
         boilerplate=folding.boilerplate(group, sentence_owner[sentence_order], sentences[:, 1] - sentences[:, 0]),
         marks=np.ascontiguousarray(sentences[:, 2]),
         heading=heading[order],
-        vectors=Vectors.joined([part.vectors for part in pieces], sentence_order, dimensions),
-        tokens=Tokens.joined([part.tokens for part in pieces], sentence_order, dimensions),
+        vectors=Vectors.joined([part.vectors for part in pieces], sentence_order, maker.dimensions),
+        tokens=Tokens.joined([part.tokens for part in pieces], sentence_order, maker.dimensions),
         passage_words=_lexicon(folder / "passages", sizes["passages"], order),
         sentence_words=_lexicon(folder / "sentences", sizes["sentences"], sentence_order),
         headings=_lexicon(
@@ -245,21 +248,21 @@ def load(library: Library, commit: int | None = None, held: Snapshot | None = No
     when it is missing, of another layout, or damaged. Pieces that are the same in `held` are taken from that and
     not read again. Inside `library.reading()`, so that library and snapshot are one state.
     Raises IndexUnusable when the library itself is damaged."""
-    current, birth, dimensions = library.commit, library.birth, library.maker.dimensions
-    sources = library.sources() if commit in (None, current) else None
-    found = read(library.folder, birth, current if commit is None else commit, dimensions, held)
-    return found if found is None or sources in (None, found.sources) else None
+    current, birth = library.commit, library.birth
+    stored = (library.sources(), library.maker) if commit in (None, current) else None
+    found = read(library.folder, birth, current if commit is None else commit, held)
+    return found if found is None or stored in (None, (found.sources, found.maker)) else None
 
 
-def read(index: Path, birth: str, commit: int, dimensions: int, held: Snapshot | None = None) -> Snapshot | None:
+def read(index: Path, birth: str, commit: int, held: Snapshot | None = None) -> Snapshot | None:
     """As `load`, of the index in a folder, without a look at its library."""
     folder = index / FOLDER / str(commit)
     try:
         manifest = _manifest(folder)
         if (manifest["format"], manifest["birth"], manifest["commit"]) != (FORMAT, birth, commit):
             return None
-        files = manifest["files"]
-        known = {} if held is None or held.birth != birth else held.files
+        files, maker = manifest["files"], Maker(**manifest["maker"])
+        known = {} if held is None or (held.birth, held.maker) != (birth, maker) else held.files
         # Files of one name and hash are one file under two names, and were looked through when they were read first.
         if not disk.whole(folder, {name: mark for name, mark in files.items() if known.get(name) != mark}):
             return None
@@ -267,11 +270,11 @@ def read(index: Path, birth: str, commit: int, dimensions: int, held: Snapshot |
         pieces = tuple(
             part
             if (part := reusable.get(record["number"])) is not None and _same(part, record, files, known)
-            else piece.load(folder, record, dimensions)
+            else piece.load(folder, record, maker.dimensions)
             for record in manifest["pieces"]
         )
         sources = tuple(Source(*row) for row in manifest["sources"])
-        snapshot = _arranged(birth, commit, sources, pieces, folder, dimensions)
+        snapshot = _arranged(birth, commit, maker, sources, pieces, folder)
         return replace(snapshot, noise=float(manifest["noise"]), files=files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexError, IndexUnusable):
         return None
@@ -344,6 +347,7 @@ def _content(snapshot: Snapshot, files: Mapping[str, str]) -> dict[str, Any]:
         "format": FORMAT,
         "birth": snapshot.birth,
         "commit": snapshot.commit,
+        "maker": asdict(snapshot.maker),
         "noise": snapshot.noise,
         "sources": [list(asdict(source).values()) for source in snapshot.sources],
         "pieces": [part.record() for part in snapshot.pieces],

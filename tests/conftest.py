@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import small_model as small
 from hypothesis import settings as hypothesis_settings
+from safetensors.numpy import load_file, save_file
 
 from qa import models
 from qa.encoder import Encoder
@@ -70,6 +73,28 @@ def small_model(model_cache: Path) -> str:
         folder = model_cache / f"small-{small.recipe()}"
         if not (folder / "made").exists():
             small.make(folder)
+            (folder / "made").touch()
+        models.exported(str(folder / "model"), model_cache)
+    return str(folder / "model")
+
+
+def _shuffle(model: Path, folder: Path) -> None:
+    """Write another model of the same shape to `folder`, to which each word means what the one before it means to
+    `model`."""
+    shutil.copytree(model, folder, dirs_exist_ok=True)
+    path = next(folder.rglob("*.safetensors"))
+    weights = load_file(path)
+    name = next(name for name in weights if name.endswith("word_embeddings.weight"))
+    save_file({**weights, name: np.roll(weights[name], 1, axis=0)}, path, {"format": "pt"})
+
+
+@pytest.fixture(scope="session")
+def other_small_model(model_cache: Path, small_model: str) -> str:
+    """The path of another model of the same shape, as `small_model`."""
+    with _alone(model_cache):
+        folder = model_cache / f"other-{small.recipe()}"
+        if not (folder / "made").exists():
+            _shuffle(Path(small_model), folder / "model")
             (folder / "made").touch()
         models.exported(str(folder / "model"), model_cache)
     return str(folder / "model")

@@ -64,7 +64,8 @@ def files(shelf: Shelf) -> list[Path]:
 def test_what_is_loaded_is_what_is_built_anew(library: Library) -> None:
     found, fresh = loaded(library), snapshot.build(library, lambda held: NOISE)
     assert found is not None
-    assert (found.birth, found.commit, found.sources) == (fresh.birth, fresh.commit, fresh.sources)
+    for name in ("birth", "commit", "maker", "sources"):
+        assert getattr(found, name) == getattr(fresh, name)
     assert found.noise > 0 and fresh.noise == NOISE, "measured when it was indexed; told here"
     for name in (*PLACES, "owner"):
         assert np.array_equal(getattr(found, name), getattr(fresh, name))
@@ -315,6 +316,6 @@ def test_an_index_on_read_only_ground_is_asked_without_a_word_and_left_as_it_was
 
 def test_every_field_of_a_snapshot_is_compared_above() -> None:
     assert {field.name for field in fields(Snapshot)} == {
-        *("birth", "commit", "sources", *PLACES),
+        *("birth", "commit", "maker", "sources", *PLACES),
         *("vectors", "tokens", "passage_words", "sentence_words", "headings", "noise", "pieces", "folder", "files"),
     }
