@@ -178,7 +178,8 @@ def _learn(sieve: Sieve, folder: str, entry: os.DirEntry[str], problems: list[Pr
         return
     bad = sieve.learn(folder, entry.name, data.decode("utf-8-sig", "replace"))
     if bad:
-        reason = f"holds {len(bad)} lines that are no patterns or have too many stars: {_printable(bad[0][:50])!r}"
+        what = f"{len(bad)} lines that are no patterns, are too long or have too many stars"
+        reason = f"holds {what}: {_printable(bad[0][:50])!r}"
         problems.append(Problem(path, reason, "Mend the line; the others hold.", "unreadable"))
 
 

@@ -17,6 +17,10 @@ MAX_IGNORE_BYTES = 1 << 20
 MAX_STARS = 5
 """Stars between two slashes of a pattern. Each more multiplies the time that matching a long name can take."""
 
+MAX_PATTERN_CHARS = 4096
+"""As long as a path can be (PATH_MAX of Linux). Preparing a pattern takes the square of its length: 4 s for a line that
+fills an ignore file."""
+
 VERSION_CONTROL = (".git", ".hg", ".svn", ".jj")
 
 
@@ -79,8 +83,9 @@ def checked(rules: Rules) -> Rules:
         _patterns(patterns, bad)
         if bad:
             raise UsageError(
-                f"{option} {bad[0]!r} is no pattern that can be used.",
-                f"Patterns are as in .gitignore, with at most {MAX_STARS} stars between two slashes.",
+                f"{option} {bad[0][:50]!r} is no pattern that can be used.",
+                f"Patterns are as in .gitignore, of at most {MAX_PATTERN_CHARS:,} characters and with at most "
+                f"{MAX_STARS} stars between two slashes.",
             )
     kept = [tuple(dict.fromkeys(each for each in group if each.strip())) for group in (rules.include, rules.exclude)]
     return Rules(kept[0], kept[1], rules.hidden)
@@ -121,7 +126,8 @@ def _patterns(lines: Iterable[str], bad: list[str] | None = None) -> list[_Patte
     for line in lines:
         text = unicodedata.normalize("NFC", line)
         try:
-            if any(part.replace("**", "*").count("*") > MAX_STARS for part in text.split("/")):
+            stars = (part.replace("**", "*").count("*") for part in text.split("/"))
+            if len(text) > MAX_PATTERN_CHARS or any(count > MAX_STARS for count in stars):
                 raise ValueError(text)
             pattern = GitIgnoreSpecPattern(text)
         except ValueError:

@@ -134,6 +134,9 @@ def test_an_ignore_file_that_is_a_link_or_a_pipe_or_endless_is_not_waited_for(tm
     (tmp_path / "one" / ".gitignore").symlink_to("/dev/zero")
     (tmp_path / "two" / ".gitignore").write_text("c.md\n" + "x" * (2 * rules.MAX_IGNORE_BYTES))
     assert listed(tmp_path) == ["a.md", "one/b.md"]
+    found = folders.listing(tmp_path, tmp_path / "index", Rules())
+    assert [problem.path for problem in found.problems] == ["two/.gitignore"]
+    assert "1 lines that are no patterns, are too long" in found.problems[0].reason
 
 
 def test_no_pattern_that_is_taken_makes_matching_slow(tmp_path: Path) -> None:
