@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+
+# Each process of a run has a core to itself. Where more threads than cores share small products, they wait for each
+# other: the tests of models took five times the time. Set before anything loads numpy or torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

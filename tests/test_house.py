@@ -142,7 +142,7 @@ LIBRARIES: dict[str, str] = {
     "ir_measures": "evaluation",
     "scipy": "evaluation training",
     "platformdirs": "settings",
-    "threadpoolctl": "engine",
+    "threadpoolctl": "engine noise",
     "pypdfium2": "formats",
     "rapidocr": "formats",
     "PIL": "formats",
