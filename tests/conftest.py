@@ -15,9 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from queue import Empty
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -25,8 +26,10 @@ import small_model as small
 from hypothesis import settings as hypothesis_settings
 from safetensors.numpy import load_file, save_file
 
-from qa import models
+from qa import indexing, models, reading
 from qa.encoder import Encoder
+from qa.formats import Limits
+from qa.reading import Child, Readers
 from qa.records import Model
 from qa.settings import Settings
 
@@ -36,6 +39,43 @@ from qa.settings import Settings
 hypothesis_settings.register_profile("qa", deadline=None, database=None, derandomize=True)
 hypothesis_settings.register_profile("search", deadline=None, database=None, print_blob=True)
 hypothesis_settings.load_profile("qa")
+
+
+class Kept(Readers):
+    """Readers whose processes go on with the next run of indexing, as they would with the next file of a folder: to
+    start one takes as long as all else about a small index."""
+
+    idle: ClassVar[dict[tuple[str, Limits], list[Child]]] = {}
+
+    def _start(self) -> Child:
+        kept = self.idle.get((reading.PARSER, self._limits), [])
+        while kept:
+            child = kept.pop()
+            if child._process.poll() is None:
+                self._children.add(child)
+                return child
+            child.end()
+        return super()._start()
+
+    def __exit__(self, *how: object) -> None:
+        if not self._limits.max_ocr_pages:  # what recognises text keeps half a gigabyte
+            with suppress(Empty):
+                while True:
+                    child = self._idle.get_nowait()
+                    self._children.discard(child)
+                    self.idle.setdefault((reading.PARSER, self._limits), []).append(child)
+        super().__exit__(*how)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_readers() -> Iterator[None]:
+    """Runs of indexing in this process share the processes that read files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(indexing, "Readers", Kept)
+        yield
+    for children in Kept.idle.values():
+        for child in children:
+            child.end()
 
 
 @pytest.fixture(scope="session")
