@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import gc
 import os
-import random
 import shutil
 import sqlite3
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from shelf import MEMORY, QUESTIONS, SUBJECTS, Shelf, assert_exact, assert_same, story
+from shelf import MEMORY, QUESTIONS, Shelf, assert_exact, assert_same, story
 
 from qa import imprint, payload
 from qa.engine import MAX_QUESTION_CHARS, Engine
 from qa.errors import IndexMissing, IndexUnusable, ModelUnusable, UsageError
 from qa.folding import normalised
 from qa.library import Library
-from qa.records import Answer, Coverage, Filter, ShownPassage
+from qa.records import Answer, Filter, ShownPassage
 from qa.settings import Settings
 
 
@@ -72,17 +69,17 @@ TEXTS = st.one_of(
 )
 MARK = st.sampled_from(["", "", "\ufeff"])
 FILES = st.dictionaries(
-    st.sampled_from([f"{name}{ending}" for name in ("a", "b") for ending in (".txt", ".md", ".html")]),
+    st.sampled_from([f"{name}{ending}" for name in "abcdef" for ending in (".txt", ".md", ".html")]),
     st.builds("{}{}".format, MARK, TEXTS),
-    min_size=2,
-    max_size=6,
+    min_size=6,
+    max_size=18,
 )
 
 
 def test_every_citation_of_any_document_slices_to_its_quote(small_model: str, model_cache: Path) -> None:
     seen = 0
 
-    @hypothesis_settings(max_examples=25, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(max_examples=8, suppress_health_check=list(HealthCheck))
     @given(FILES)
     @example(
         {"a.txt": "\ufeffOne line. " * 3000, "a.md": "\ufeff# One\r\rTwo.\r\nThree\u2028four.", "b.html": "x" * 9000}
@@ -102,7 +99,7 @@ def test_every_citation_of_any_document_slices_to_its_quote(small_model: str, mo
                         assert document.text == files[source.path]
                 # A NUL may stand in a document, but not in a question.
                 texts = [text.replace("\0", " ") for text in files.values()]
-                words = [w for text in texts for w in text.split() if any(map(str.isalnum, w))][:8]
+                words = [w for text in texts for w in text.split() if any(map(str.isalnum, w))][:24]
                 for question in (QUESTIONS[0], " ".join(words)[:1000] or QUESTIONS[1]):
                     answer = engine.ask(question, limit=50)
                     assert_exact(engine, answer)
@@ -159,10 +156,10 @@ def test_the_parts_of_every_score_add_up_to_it_word_by_word(small_model: str, mo
         ]
     )
     sentence = st.lists(words, min_size=1, max_size=9).map(" ".join)
-    texts = st.lists(st.lists(sentence, min_size=1, max_size=4).map(". ".join), min_size=1, max_size=12)
+    texts = st.lists(st.lists(sentence, min_size=1, max_size=4).map(". ".join), min_size=1, max_size=24)
     named = 0
 
-    @hypothesis_settings(max_examples=15, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(max_examples=6, suppress_health_check=list(HealthCheck))
     @given(texts, st.lists(sentence, min_size=1, max_size=4))
     def check(files: list[str], questions: list[str]) -> None:
         nonlocal named
@@ -407,7 +404,7 @@ def test_a_question_in_any_script_or_syntax_is_answered(engine: Engine, question
     assert answer.answered == (answer.confidence >= engine.settings.min_confidence and bool(answer.passages))
 
 
-@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(question=st.text(max_size=60) | st.text(st.characters(), max_size=60))
 def test_any_question_gives_an_answer_or_a_usage_error(engine: Engine, question: str) -> None:
     try:
@@ -595,64 +592,6 @@ def altered(shelf: Shelf, statement: str) -> None:
     connection.close()
 
 
-def test_answers_given_while_the_index_changes_are_those_of_the_old_or_of_the_new_state(shelf: Shelf) -> None:
-    """Many threads, one engine; every document changes in every run."""
-    names = [f"{subject}.md" for subject in SUBJECTS[:4]]
-
-    def become(edition: int) -> None:
-        for name in names:
-            shelf.write(name, story(name[:-3], edition, paragraphs=2) * edition)
-        shelf.index()
-
-    expected: list[dict[str, Answer]] = []
-    for edition in (1, 2):
-        become(edition)
-        expected.append({question: shelf.ask(question) for question in QUESTIONS})
-    failures: list[BaseException] = []
-    answers: list[Answer] = []
-    done = threading.Event()
-
-    def timeless(shown: Any) -> Any:
-        also = (replace(place, source=replace(place.source, modified_ns=0), stale="") for place in shown.also)
-        return replace(shown, source=replace(shown.source, modified_ns=0), also=tuple(also))
-
-    def fresh(answer: Answer) -> Answer:
-        """Without what is true of the files and not of the index."""
-        return replace(
-            answer,
-            index=replace(answer.index, coverage=Coverage()),
-            citations=tuple(replace(timeless(c), stale="") for c in answer.citations),
-            passages=tuple(timeless(p) for p in answer.passages),
-        )
-
-    def ask(engine: Engine, seed: int) -> None:
-        chance = random.Random(seed)
-        try:
-            while not done.is_set():
-                answers.append(engine.ask(chance.choice(QUESTIONS), limit=50))
-        except BaseException as error:
-            failures.append(error)
-
-    with shelf.engine() as engine:
-        threads = [threading.Thread(target=ask, args=(engine, seed)) for seed in range(4)]
-        for thread in threads:
-            thread.start()
-        try:
-            for edition in (1, 2, 1, 2):
-                become(edition)
-        finally:
-            done.set()
-            for thread in threads:
-                thread.join()
-    assert failures == []
-    seen = [0, 0]
-    for answer in answers:
-        state = int(answer.index.sentences == expected[1][answer.query].index.sentences)
-        seen[state] += 1
-        assert_same(fresh(answer), fresh(expected[state][answer.query]))
-    assert min(seen) > 0
-
-
 def test_opening_and_closing_leaves_no_open_files_and_no_threads(many: Shelf) -> None:
     def files() -> int:
         gc.collect()
@@ -669,10 +608,10 @@ def test_opening_and_closing_leaves_no_open_files_and_no_threads(many: Shelf) ->
 
     opened(3)
     held, running = files(), threads()
-    opened(100)
+    opened(20)
     assert files() == held
     waited = 0.0
-    while threads() > running and waited < 10:  # those that watch a file end at their next look at it
+    while threads() > running and waited < 60:  # those that watch a file end at their next look at it
         time.sleep(0.1)
         waited += 0.1
     assert threads() <= running
