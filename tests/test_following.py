@@ -116,6 +116,7 @@ def test_whatever_happens_to_a_file_is_followed_while_questions_are_answered(she
 def test_a_burst_is_one_run_and_a_later_look_makes_no_commit(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "QUIET_MS", 2000)
     monkeypatch.setattr(following, "PATIENCE_MS", 60_000)
+    monkeypatch.setattr(following, "SETTLE_S", 0.5)
     shelf.index()
     with followed(shelf) as (_, reports):
         for number in range(500):  # as git checks out, many with one text
@@ -216,21 +217,25 @@ def test_a_file_that_cannot_be_read_is_read_once_more_and_then_only_when_it_chan
         return load(path, limits)
 
     monkeypatch.setattr(formats, "load", noted)
-    with followed(shelf, poll_s=0.2):
+    with followed(shelf, poll_s=0.2) as (_, reports):
         until(lambda: read.count("broken.pdf") >= 2)
         # While it is young it may still be being written, and is tried at each look.
         until(lambda: time.time_ns() - broken.stat().st_ctime_ns > stamps.TICK_NS)
-        time.sleep(following.SETTLE_S + 1.5)
-        seen = read.count("broken.pdf")
         shelf.write("b.md", story("bridge"))
-        until(lambda: "b.md" in held(shelf))
+        until(lambda: settled(reports, 1, 0, 0))
+        seen = read.count("broken.pdf")
+        shelf.write("c.md", story("museum"))
+        until(lambda: settled(reports, 2, 0, 0))
         assert read.count("broken.pdf") == seen
         broken.unlink()
         shelf.write("broken.pdf", b"%PDF-1.7 cut shorter")
         until(lambda: read.count("broken.pdf") > seen)
 
 
-def test_an_index_that_lies_in_the_folder_it_follows_does_not_set_itself_off(shelf: Shelf) -> None:
+def test_an_index_that_lies_in_the_folder_it_follows_does_not_set_itself_off(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "SETTLE_S", 0.5)
     within = Shelf(shelf.docs, Settings(shelf.docs / "index", shelf.settings.model, shelf.settings.cache))
     within.index()
     with followed(within) as (_, reports):

@@ -190,12 +190,12 @@ def test_the_longest_question_is_answered_in_time() -> None:
     chance = random.Random(1)
     lexicon = Lexicon.build(" ".join(chance.choices([f"w{n}" for n in range(999)], k=30)) for _ in range(5_000))
     question = " ".join(f"w{n % 999}" for n in range(600))[:2000]
-    began = time.process_time()
+    began = time.thread_time()
     terms = lexicon.terms(question)
     assert len(terms) > 300
     numbers, _ = lexicon.match(terms, 2000)
     assert len(numbers) == 2000
-    assert time.process_time() - began < 1
+    assert time.thread_time() - began < 1
 
 
 @given(

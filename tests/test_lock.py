@@ -91,7 +91,7 @@ def test_who_waits_gets_the_right_when_the_holder_ends_or_is_told_when_the_time_
     began = time.monotonic()
     with pytest.raises(IndexBusy, match=r"\(qa index\)") as caught, lock.writer(tmp_path, "qa forget", 0.2):
         pass
-    assert 0.2 <= time.monotonic() - began < 5
+    assert 0.2 <= time.monotonic() - began < 60
     assert "0.2 s" in caught.value.what
     threading.Timer(0.2, let_go.set).start()
     with lock.writer(tmp_path, "qa forget", math.inf):

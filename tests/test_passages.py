@@ -319,8 +319,8 @@ def test_the_work_is_linear_in_the_length_of_the_document() -> None:
         made = draft(
             ("title", ["T"], place), *(("item", [words(6), words(9)], place) for _ in range(blocks)), title="T"
         )
-        began = time.process_time()
+        began = time.thread_time()
         made.packed()
-        return time.process_time() - began
+        return time.thread_time() - began
 
     assert min(seconds(8000) for _ in range(2)) < 8 * min(seconds(2000) for _ in range(3)) + 0.1

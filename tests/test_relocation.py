@@ -226,6 +226,6 @@ def test_a_hostile_text_takes_no_more_than_linear_time(unit: str) -> None:
     starts = list(accumulate([0] + [100_000] * (len(text) // 100_000 - 1)))
     spans = [Span(start, start + 100_000) for start in starts]
     link = Permalink(50, 950, "v", quoted("a " * 448 + "b", "a " * 16, "a " * 16))
-    began = time.perf_counter()
+    began = time.thread_time()
     assert find(text, lambda: spans, link, is_same_file=False).kind in ("gone", "changed")
-    assert time.perf_counter() - began < 20
+    assert time.thread_time() - began < 20

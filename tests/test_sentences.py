@@ -323,10 +323,10 @@ def test_hostile_text_takes_linear_time(name: str) -> None:
     unit, size = HOSTILE[name]
     text = unit * (size // len(unit))
     split_block("Loads. Punkt.", "paragraph")
-    started = time.perf_counter()
+    started = time.thread_time()
     for kind in ("paragraph", "code"):
         split_block(text, kind)
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
 
 
 def test_importing_the_room_does_not_import_nltk() -> None:

@@ -84,10 +84,10 @@ def test_words_keep_what_tells_one_code_from_another(text: str, found: str, whol
 
 @pytest.mark.parametrize("text", ["x" * 1_000_000, "x." * 500_000 + " ", "x" + "." * 1_000_000])
 def test_a_text_without_spaces_is_looked_through_once(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     joined(text)
     words(text)
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 _SPACED = st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0x0DFF), max_size=80)
