@@ -15,7 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from html import escape
 from http.client import HTTPConnection
@@ -26,6 +26,7 @@ from urllib.parse import urlencode
 import click
 import pytest
 from click.testing import CliRunner, Result
+from flask.testing import FlaskClient
 
 from qa import cli, database, evaluation, indexing, library, lock, terminal
 from qa.engine import Engine
@@ -94,6 +95,14 @@ def shelf(docs: Path, variables: Shelf) -> Shelf:
     made = Settings(index=docs.parent / "index", model=variables["QA_MODEL"], cache=Path(variables["QA_CACHE"]))
     indexing.index([docs], made)
     return {**variables, "QA_INDEX": str(made.index)}
+
+
+@pytest.fixture(scope="module")
+def client(shelf: Shelf) -> Iterator[FlaskClient]:
+    """Of the page over the index of `shelf`."""
+    engine = Engine.open(Settings(index=Path(shelf["QA_INDEX"]), cache=Path(shelf["QA_CACHE"]), reader=""))
+    yield create_app(engine).test_client()
+    engine.close()
 
 
 @pytest.fixture
@@ -276,12 +285,11 @@ def test_an_index_that_cannot_be_written_ends_with_2(index: str, variables: Shel
     ],
 )
 @pytest.mark.parametrize("question", [FERRY, KEEPER, "Qu'est-ce qui a coûté neuf millions?", 'the harbuor "bridge"'])
-def test_json_is_what_the_endpoint_gives(question: str, words: list[str], fields: Shelf, shelf: Shelf) -> None:
+def test_json_is_what_the_endpoint_gives(
+    question: str, words: list[str], fields: Shelf, shelf: Shelf, client: FlaskClient
+) -> None:
     said = json.loads(invoke("ask", shelf, "--json", *words, question).stdout)
-    engine = Engine.open(Settings(index=Path(shelf["QA_INDEX"]), cache=Path(shelf["QA_CACHE"]), reader=""))
-    client = create_app(engine).test_client()
     got = client.get("/api/v1/query", query_string={"limit": "5", **fields, "q": question}).get_json()
-    engine.close()
     assert said.pop("took_ms") >= 0
     got.pop("took_ms")
     assert said == got
@@ -550,7 +558,7 @@ def interrupted(words: Sequence[object], environment: Shelf, index: Path) -> int
                 break
         except (IndexMissing, IndexUnusable):
             pass  # not made yet
-        time.sleep(0.01)
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
@@ -589,17 +597,17 @@ def command():
         held.append(held)
         del held
         gc.collect()
-        time.sleep(20)
+        time.sleep(60)
+        print("not heeded")
 
 command()
 """
 
 
 def test_an_interruption_while_objects_are_deleted_is_heeded_too(variables: Shelf) -> None:
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", DELETING], env=variables, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, "Interrupted. What was finished is kept.\n")
-    assert time.monotonic() - began < 15
+    command = [sys.executable, "-c", DELETING]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, preexec_fn=heed_ctrl_c)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted. What was finished is kept.\n")
 
 
 # ------------------------------------------------------------------------------------------------- the default index
