@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged import TEXTS, Asked, runs
-from scipy.stats import binomtest
 
 from qa.errors import UsageError
 from qa.evaluation import (
@@ -208,6 +207,8 @@ def test_to_change_the_runs_about_changes_the_signs_and_nothing_else(run: Asked,
 @_FEW
 @given(st.lists(st.sampled_from([(0, 0), (0, 1), (1, 0), (1, 1)]), min_size=2, max_size=24))
 def test_the_p_value_of_hits_is_that_of_the_sign_test(pairs: list[tuple[int, int]]) -> None:
+    from scipy.stats import binomtest
+
     found = changes(made([a for a, _ in pairs]), made([b for _, b in pairs]))["passage hit@1"]
     lost, won = pairs.count((1, 0)), pairs.count((0, 1))
     expected = float(binomtest(won, lost + won).pvalue) if lost + won else 1.0

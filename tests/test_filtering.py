@@ -102,7 +102,7 @@ def many(tmp_path_factory: pytest.TempPathFactory, small_model: str, model_cache
 QUESTIONS = ("Which berth does the harbour keep free?", "zebra", "Who keeps berth 17 free?")
 
 
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=15)
 @given(st.integers(0, MANY - 1), st.sampled_from(QUESTIONS), st.sampled_from(["path", "title", "date"]))
 def test_a_filter_that_leaves_one_document_of_thousands_finds_it(
     many: Engine, number: int, question: str, by: str
@@ -122,7 +122,7 @@ def scores(answer: Answer) -> dict[tuple[str, int], float]:
     return {(passage.source.path, passage.start): passage.score for passage in answer.passages}
 
 
-@hypothesis_settings(max_examples=20)
+@hypothesis_settings(max_examples=10)
 @given(st.integers(0, 99), st.integers(0, MANY - 1), st.sampled_from(QUESTIONS))
 def test_a_filter_changes_no_score_and_no_order(many: Engine, folder: int, day: int, question: str) -> None:
     """Whatever is found with a filter and without has one score; nothing that was found and fits is lost."""

@@ -143,7 +143,13 @@ def photographs() -> Iterator[tuple[str, bytes, str]]:
 
 
 @recognising
-@pytest.mark.parametrize(("kind", "data", "place"), list(photographs()), ids=["transparent", "jpeg", "turned", "pages"])
+@pytest.mark.parametrize(
+    ("kind", "data", "place"),
+    [
+        pytest.param(*each, id=way, marks=[pytest.mark.slow] if way in ("transparent", "jpeg") else [])
+        for way, each in zip(("transparent", "jpeg", "turned", "pages"), photographs(), strict=True)
+    ],
+)
 def test_a_picture_is_read_whatever_way_it_was_saved(kind: str, data: bytes, place: str, limits: Limits) -> None:
     document = read(data, kind, limits)
     assert " ".join(FERRY) in document.text.replace("\n", " ")

@@ -213,7 +213,7 @@ def run_histories(small_model: str, model_cache: Path, examples: int, steps: int
 def test_any_history_of_a_folder_gives_the_answers_of_a_clean_build(
     small_model: str, model_cache: Path, small_pieces: None
 ) -> None:
-    run_histories(small_model, model_cache, examples=5, steps=8)
+    run_histories(small_model, model_cache, examples=3, steps=8)
 
 
 @pytest.mark.slow
