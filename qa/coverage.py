@@ -86,13 +86,17 @@ class Watchman:
         self._is_late = False
         self._looking = self._begin(commit)
 
+    def look(self, commit: int) -> None:
+        """Begin a look at the roots of an index that stands at `commit`, unless there is one or what was found is
+        still good: it goes on beside what its caller does until `found`."""
+        with self._lock:
+            self._begin_if_old(commit)
+
     def found(self, commit: int, patience_s: float | None = None) -> Survey | None:
         """What is found at the roots of an index that stands at `commit`; None when that takes longer than
         `patience_s`, or else PATIENCE_S."""
         with self._lock:
-            is_old = self._commit != commit or time.monotonic() > self._good_until
-            if is_old and self._looking.is_set():
-                self._looking = self._begin(commit)
+            self._begin_if_old(commit)
             looking = self._looking
             if patience_s is None:  # a look that is late is not waited for by one question after the other
                 patience_s = 0.0 if self._is_late else PATIENCE_S
@@ -100,6 +104,11 @@ class Watchman:
         with self._lock:
             self._is_late = is_late and looking is self._looking
             return self._found if self._commit == commit else None
+
+    def _begin_if_old(self, commit: int) -> None:
+        is_old = self._commit != commit or time.monotonic() > self._good_until
+        if is_old and self._looking.is_set():
+            self._looking = self._begin(commit)
 
     def _begin(self, commit: int) -> threading.Event:
         done = threading.Event()

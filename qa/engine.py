@@ -182,6 +182,7 @@ class Engine:
         if limit < 1 or offset < 0:
             raise UsageError(f"There are no passages {offset} to {offset + limit}.", "Ask for 1 or more, from 0 on.")
         held, wanted, encoded = self.read(question, filter, as_typed=as_typed)
+        self._watchman.look(held.commit)
         allowed = filtering.allowed(held.sources, filter)
         found = candidates.find(held, wanted, encoded)
         ranked, words, reader = self._read(held, wanted.query.text, found.starts, ranking.rank(found.facts))

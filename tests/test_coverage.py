@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from reportlab.pdfgen.canvas import Canvas
 from shelf import QUESTIONS, Shelf, story
 
-from qa import cli, coverage, drift, payload, terminal
+from qa import candidates, cli, coverage, drift, payload, terminal
 from qa.engine import Engine
 from qa.records import Answer, Coverage
 from qa.settings import Settings
@@ -83,6 +84,26 @@ def test_a_folder_that_does_not_answer_costs_an_answer_a_moment_and_is_not_guess
         end = time.monotonic() + 60
         while engine.ask(QUESTIONS[0]).index.coverage.pending != 0:
             assert time.monotonic() < end
+
+
+def test_the_folders_are_looked_at_beside_what_finds_the_answer(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.index()
+    began, look, find = threading.Event(), drift.look, candidates.find
+
+    def looked(*given: Any) -> Any:
+        began.set()
+        return look(*given)
+
+    def found(*given: Any) -> Any:
+        assert began.wait(60)
+        return find(*given)
+
+    with shelf.engine() as engine:
+        engine.ask(QUESTIONS[0])
+        monkeypatch.setattr(drift, "look", looked)
+        monkeypatch.setattr(candidates, "find", found)
+        shelf.write("b.md", story("bridge"))
+        assert engine.ask(QUESTIONS[0]).index.coverage.pending == 1
 
 
 def test_words_name_each_thing_that_was_not_searched_and_nothing_when_all_was() -> None:
