@@ -7,7 +7,6 @@ import hashlib
 import re
 import threading
 import time
-from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from qa import (
     exact,
     explaining,
     filtering,
+    locating,
     lock,
     models,
     noise,
@@ -382,9 +382,10 @@ class Engine:
         document = self._document(held, held.sources[held.document_of(start)])
         spans = held.spans[start : start + count].tolist()
         first, last = spans[0][0], spans[-1][1]
-        at = max(bisect_right(document.blocks, first, key=lambda block: block.start) - 1, 0)
+        blocks = [locating.block(document, begin) or document.blocks[0] for begin, _ in spans]
         sentences = tuple(Span(begin - first, end - first) for begin, end in spans)
-        return Excerpt(context(document, document.blocks[at]), document.text[first:last], sentences)
+        rows = tuple(position for position, block in enumerate(blocks) if block.kind == "row")
+        return Excerpt(context(document, blocks[0]), document.text[first:last], sentences, rows)
 
     def _reranked(
         self, held: Snapshot, question: str, starts: NDArray[np.int64], ranked: ranking.Ranked

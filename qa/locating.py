@@ -10,8 +10,14 @@ from qa.records import Block, Document, Locator, Span
 
 def locator(document: Document, start: int) -> Locator:
     """Where code point `start` stands, by the block that holds it, or else the last that began before."""
+    found = block(document, start)
+    return Locator() if found is None else place_in(found, start)
+
+
+def block(document: Document, start: int) -> Block | None:
+    """The block that holds code point `start`, or else the last that began before; None before all of them."""
     position = bisect_right(document.blocks, start, key=lambda block: block.start) - 1
-    return place_in(document.blocks[position], start) if position >= 0 else Locator()
+    return document.blocks[position] if position >= 0 else None
 
 
 def place_in(block: Block, start: int) -> Locator:

@@ -4,6 +4,9 @@ The model gives every token two numbers: how well an answer begins there, and ho
 first token, which stands before the question, say how well "nothing here answers" fits. A sentence's log-odds are the
 best pair of begin and end in it, less that (Devlin et al. 2019, "BERT", section 4.3).
 
+A reader learns from sentences, and tells rows of a table apart badly: it tells whether the table answers, and the
+numbers of the question tell which of its rows does, or else the first stage.
+
 onnxruntime runs a graph that `readers` checked. Every passage runs by itself, without padding, one compute thread a
 passage and as many side by side as there are cores, so that what is read in a passage depends on nothing but it. How
 many passages are read is planned before any is, from their lengths and a nominal speed, not from a clock: the same are
@@ -13,8 +16,10 @@ read on every machine, at each door.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +40,8 @@ WORDS_TOKENS = 30
 
 NOTHING = -20.0
 """Log-odds of a sentence that the window cuts off, or in which the tokenizer finds nothing."""
+
+_NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 
 TOKENS_PER_MS = 17.0
 """Tokens read in a millisecond with every core at work, by which the reading is planned: what `tests/bench_reader.py`
@@ -80,7 +87,8 @@ class Reader:
         rows = [self._row(asked, excerpt) for excerpt in excerpts]
         spent = np.cumsum([len(ids) for ids, _, _ in rows]) / TOKENS_PER_MS
         count = int(np.searchsorted(spent, budget_ms, side="right"))
-        return list(self._pool.map(self._reading, rows[:count], excerpts[:count]))
+        found = self._pool.map(self._reading, rows[:count], excerpts[:count])
+        return [_of_rows(question, excerpt, each) for excerpt, each in zip(excerpts, found, strict=False)]
 
     def row(self, question: str, excerpt: Excerpt) -> tuple[list[int], int]:
         """The token ids of question and passage as the graph is fed them, and where the passage begins."""
@@ -131,6 +139,22 @@ class Reader:
             span = Span(max(start, sentence.start), min(stop, sentence.end))
             words.append(span if score > nothing else None)
         return Reading(tuple(odds), tuple(words))
+
+
+def _of_rows(question: str, excerpt: Excerpt, reading: Reading) -> Reading:
+    """With the odds of the likeliest row for all rows that hold the most of the question's numbers, and those of the
+    least likely for the others. Of 134 questions for cells of the tables of 100 real files (`tests/bench_rows.py`),
+    .866 cite the row first; with each row's own odds .799, without a reader .784."""
+    if not excerpt.rows:
+        return reading
+    asked = set(_NUMBER.findall(question))
+    spans = [excerpt.sentences[position] for position in excerpt.rows]
+    shared = [len(asked.intersection(_NUMBER.findall(excerpt.text[span.start : span.end]))) for span in spans]
+    own = [reading.odds[position] for position in excerpt.rows]
+    odds = list(reading.odds)
+    for position, count in zip(excerpt.rows, shared, strict=True):
+        odds[position] = max(own) if count == max(shared) else min(own)
+    return replace(reading, odds=tuple(odds))
 
 
 def _best(logits: NDArray[np.float64]) -> tuple[int, int, float]:

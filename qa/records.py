@@ -507,11 +507,12 @@ class ReaderModel:
 @dataclass(frozen=True, slots=True)
 class Excerpt:
     """What a reader is shown of a passage: title and headings above it, its text, and the sentences as spans of that
-    text, in order."""
+    text, in order; `rows` are the positions of those that are rows of tables."""
 
     context: str
     text: str
     sentences: tuple[Span, ...]
+    rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ ROOMS: dict[str, str] = {
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking records snapshot",
     "engine": "answers candidates confidence coverage crossencoders drift encoder errors exact explaining filtering "
-    "lexical library lock models noise passages ranking reader readers records reranker settings snapshot stamps",
+    "lexical library locating lock models noise passages ranking reader readers records reranker settings snapshot "
+    "stamps",
     "tracing": "candidates engine errors exact filtering ranking records snapshot",
     "inspection": "answers encoder errors formats models passages reading records sentences settings",
     "training": "candidates engine errors indexing models passages quantisation ranking reader readers records "

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,8 +25,8 @@ from qa import cli, marking, payload, readers
 from qa.engine import Engine
 from qa.errors import ModelUnusable
 from qa.ranking import READ_MOST, READER_WEIGHT, SENTENCE_READER_WEIGHT
-from qa.reader import NOTHING, WORDS_TOKENS, Reader, _best
-from qa.records import Answer, Excerpt, Span
+from qa.reader import NOTHING, WORDS_TOKENS, Reader, _best, _of_rows
+from qa.records import Answer, Excerpt, Reading, Span
 from qa.settings import Settings
 
 QUESTION = "What is it?"
@@ -127,6 +128,35 @@ def test_the_export_gives_the_numbers_of_transformers(architecture: str, tmp_pat
         found = made.logits(ids, lead)
         assert np.abs(found[:, 0] - wanted.start_logits[0].numpy()).max() < 1e-3
         assert np.abs(found[:, 1] - wanted.end_logits[0].numpy()).max() < 1e-3
+
+
+TABLE = (
+    "Arrivals by year.\nYear: 2016 | Ships: 31\nYear: 2017 | Ships: 7\nYear: 2018 | Ships: 2,016\nSo it was in 2016."
+)
+
+
+@given(st.lists(st.floats(-20, 20), min_size=5, max_size=5), st.sampled_from(["", " in 2016", " in 2017", " of 2,016"]))
+def test_rows_of_a_table_are_told_apart_by_the_numbers_of_the_question_alone(odds: list[float], when: str) -> None:
+    lines = [(at.start(), at.end()) for at in re.finditer("[^\n]+", TABLE)]
+    table = Excerpt("", TABLE, tuple(Span(*line) for line in lines), rows=(1, 2, 3))
+    words = tuple(Span(*line) for line in lines)
+    found = _of_rows(f"How many ships came{when}?", table, Reading(tuple(odds), words))
+    assert (found.odds[0], found.odds[4], found.words) == (odds[0], odds[4], words), "a sentence has its own"
+    named = {" in 2016": [1], " in 2017": [2], " of 2,016": [3]}.get(when, [1, 2, 3])
+    assert all(found.odds[row] == (max if row in named else min)(odds[1:4]) for row in (1, 2, 3))
+
+
+@pytest.mark.slow
+def test_the_row_of_the_year_that_is_asked_for_is_cited(tmp_path: Path, model_cache: Path) -> None:
+    years = "".join(f"| {year} | {year * 37 % 89 + 100} | {year * 17 % 71 + 20} |\n" for year in range(2012, 2024))
+    shelf = Shelf(tmp_path / "docs", Settings(tmp_path / "index", cache=model_cache))
+    shelf.write("birds.md", f"# Birds counted\n\n| Year | Herons | Swans |\n|---|---|---|\n{years}")
+    shelf.index()
+    with shelf.engine(reader="bundled", budget_ms=FULL) as engine:
+        for year in range(2012, 2024):
+            answer = engine.ask(f"How many swans were there in {year}?")
+            assert answer.reader is not None and answer.reader.read
+            assert answer.citations[0].text.startswith(f"Year: {year} |")
 
 
 @given(st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=50))
