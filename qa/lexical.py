@@ -167,7 +167,9 @@ class Lexicon:
         """Numbers and BM25 scores of the `limit` best texts that hold any of `terms`, and of all that tie with the last
         of them, in ascending order of number."""
         query = self._tantivy.Query.boolean_query(self._clauses(terms))
-        taken = limit + 16
+        # Texts of one length with one of the words score the same. Of 64 searches for 2,000 over 100,000 sentences 11
+        # have more than 16 beyond that tie with the last, none more than 379; searching again costs more than 500 hits.
+        taken = limit + limit // 4 + 16
         while True:
             hits = self._searcher.search(query, taken, count=False).hits if limit and len(self) else []
             found, addresses = zip(*hits, strict=True) if hits else ((), ())

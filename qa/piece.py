@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,11 +148,14 @@ def build(library: Library, identities: Sequence[str], folder: Path, number: int
     Tokens.build(((held.codes, held.tokens) for held in encodings), dimensions).save(place)
     (place / TEXTS).write_bytes(b"".join(library.copy(identity) + b"\n" for identity in identities))
     seals = library.seals()
-    record = {
-        "number": number,
-        "documents": [(identity, seals[identity]) for identity in identities],
-        "metas": {name: lexical.add(texts[name], folder / name, number) for name in LEXICONS},
-    }
+    # Beside each other, as tantivy waits for the disk with each.
+    with ThreadPoolExecutor(len(LEXICONS)) as pool:
+        metas = pool.map(lambda name: lexical.add(texts[name], folder / name, number), LEXICONS)
+        record = {
+            "number": number,
+            "documents": [(identity, seals[identity]) for identity in identities],
+            "metas": dict(zip(LEXICONS, metas, strict=True)),
+        }
     return load(folder, record, dimensions)
 
 
