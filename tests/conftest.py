@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
+import threading
 
 # Each process of a run has a core to itself. Where more threads than cores share small products, they wait for each
 # other: the tests of models took five times the time. Set before anything loads numpy or torch.
@@ -25,6 +27,7 @@ import pytest
 import small_model as small
 from hypothesis import settings as hypothesis_settings
 from safetensors.numpy import load_file, save_file
+from shelf import Shelf
 
 from qa import indexing, models, reading
 from qa.encoder import Encoder
@@ -160,3 +163,31 @@ def settings(tmp_path: Path, small_model: str, model_cache: Path) -> Callable[..
         return Settings(**{"index": tmp_path / "index", "model": small_model, "cache": model_cache, **given})
 
     return make
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, settings: Callable[..., Settings]) -> Shelf:
+    """An empty folder of documents that is not indexed yet."""
+    shelf = Shelf(tmp_path / "docs", settings())
+    shelf.docs.mkdir()
+    return shelf
+
+
+@pytest.fixture
+def canary() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server on this machine, and what has asked it for something."""
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    asked.append(connection.recv(99).decode("latin-1"))
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
+        server.shutdown(socket.SHUT_RDWR)

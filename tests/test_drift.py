@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +26,6 @@ from qa.records import Encoding, IndexReport, Passage, Stamp
 from qa.settings import Settings
 
 SECOND = 10**9
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, settings: Callable[..., Settings]) -> Shelf:
-    shelf = Shelf(tmp_path / "docs", settings())
-    shelf.docs.mkdir()
-    return shelf
 
 
 @pytest.fixture

@@ -27,13 +27,6 @@ from qa.records import Answer, Filter, ShownPassage
 from qa.settings import Settings
 
 
-@pytest.fixture
-def shelf(tmp_path: Path, settings: Callable[..., Settings]) -> Shelf:
-    shelf = Shelf(tmp_path / "docs", settings())
-    shelf.docs.mkdir()
-    return shelf
-
-
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory, small_model: str, model_cache: Path) -> Shelf:
     """Sixty documents in folders, of three types, which no test changes: one of them says who keeps the bees."""

@@ -35,13 +35,6 @@ FOLDERS = ("", "letters/", "letters/old & new/", "ü 🦀/")
 ENDINGS = (".md", ".txt", ".html")
 
 
-@pytest.fixture
-def shelf(tmp_path: Path, settings: Callable[..., Settings]) -> Shelf:
-    shelf = Shelf(tmp_path / "docs", settings())
-    shelf.docs.mkdir()
-    return shelf
-
-
 def counts(report: IndexReport) -> dict[str, int]:
     """Those that are not 0."""
     names = ("added", "changed", "removed", "unchanged", "encoded", "kept")

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from shelf import QUESTIONS, SUBJECTS, Shelf, assert_same, story
 from qa import health, indexing, snapshot
 from qa.library import Library
 from qa.records import Answer, Coverage
-from qa.settings import Settings
 
 READERS = 8
 
@@ -27,13 +25,6 @@ class Usage:
     """Of a disk, as far as it is looked at."""
 
     free: int
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, settings: Callable[..., Settings]) -> Shelf:
-    shelf = Shelf(tmp_path / "docs", settings())
-    shelf.docs.mkdir()
-    return shelf
 
 
 def timeless(shown: Any) -> Any:

@@ -6,10 +6,8 @@ Those on Word, HTML, Markdown and PDF in particular are in `test_reading_bombs`.
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.message import EmailMessage
 from functools import cache
 from io import BytesIO
@@ -144,26 +142,6 @@ def test_what_is_deep_or_long_is_read_or_named_within_seconds(tmp_path: Path) ->
 
 
 # --- references ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def canary() -> Iterator[tuple[str, list[str]]]:
-    """The address of a server on this machine, and what has asked it for something."""
-    asked: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    asked.append(connection.recv(99).decode("latin-1"))
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
-        server.shutdown(socket.SHUT_RDWR)
 
 
 def referring(address: str) -> dict[str, bytes]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import struct
-import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -159,28 +157,6 @@ def test_a_folder_of_bombs_is_indexed_but_for_them(tmp_path: Path, settings: Cal
     assert report.added == 2
     assert len(report.problems) == 5
     assert all(problem.kind == "unreadable" and problem.reason for problem in report.problems)
-
-
-@pytest.fixture
-def canary() -> Iterator[tuple[str, list[str]]]:
-    """The address of a server on this machine, and what has asked it for something."""
-    asked: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    asked.append(connection.recv(99).decode("latin-1"))
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        port = server.getsockname()[1]
-        yield f"http://127.0.0.1:{port}", asked
-        server.shutdown(socket.SHUT_RDWR)
 
 
 def referring(kind: str, address: str) -> bytes:

@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from qa import folders, indexing, rules
 from qa.errors import UsageError
 from qa.indexing import Choice
 from qa.records import LeftOut, Rules
-from qa.settings import Settings
 
 FILES = ("x.md", "y.txt", "a/x.md", "a/y.txt", "a/b/x.md", "b/x.md", "b/a/y.txt", "b/b/b/x.md", "a/ä b.md")
 
@@ -145,13 +143,6 @@ def test_no_pattern_that_is_taken_makes_matching_slow(tmp_path: Path) -> None:
     began = time.thread_time()
     assert len(listed(tmp_path)) == 1
     assert time.thread_time() - began < 5
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, settings: Callable[..., Settings]) -> Shelf:
-    shelf = Shelf(tmp_path / "docs", settings())
-    shelf.docs.mkdir()
-    return shelf
 
 
 def paths(shelf: Shelf) -> list[str]:
