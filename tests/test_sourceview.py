@@ -377,11 +377,14 @@ PROSE = (
     "Nobody objected."
 )
 ADDRESS = "Date: 14 February 2017\nPlace: Kitchener Public Library, meeting room 2\nChair: Deborah Okafor\nNotes: none"
+ROWS = "City: Vancouver | Drawback: dear houses\nCity: Toronto | Drawback: mostly sales\nCity: Waterloo | Drawback: few"
 ITEMS = "- A first item that is nearly as long as the line is\n- a second one that is just as long, almost\n- x"
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-@pytest.mark.parametrize(("text", "prose"), [(PROSE, True), (PROSE[30:], True), (ADDRESS, False), (ITEMS, False)])
+@pytest.mark.parametrize(
+    ("text", "prose"), [(PROSE, True), (PROSE[30:], True), (ADDRESS, False), (ITEMS, False), (ROWS, False)]
+)
 def test_prose_loses_the_line_ends_of_wrapping_and_lists_keep_theirs(text: str, prose: bool, newline: str) -> None:
     text = text.replace("\n", newline)
     shown = reflowed(text)

@@ -11,8 +11,8 @@ from qa.records import Segment
 
 _PARAGRAPH = re.compile(r"\S.*?(?=\n\s*\n|\Z)", re.DOTALL)
 _LINE_END = re.compile(r"\r?\n")
-# A line that begins so is no continuation of the one before it: list item, table row, heading, quotation.
-_OWN_LINE = re.compile(r"\s*(?:[-*+•|>#]|\d+[.)])\s")
+# A line like this is no continuation of the one before it: list item, table row, heading, quotation, cells of a row.
+_OWN_LINE = re.compile(r"\s*(?:[-*+•|>#]|\d+[.)])\s|[^|\n]*\S \| \S")
 
 
 def reflowed(text: str) -> str:
