@@ -285,15 +285,21 @@ class Database:
             return error
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return IndexBusy(f"Another process is writing to the index in {self.folder}.", "Wait for it to end.")
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
+        if code == sqlite3.SQLITE_FULL:
+            return UsageError(
+                f"The disk is full: the index in {self.folder} could not be written.",
+                "Make room, then run the command again. What was committed is kept.",
+            )
+        # SQLite knows what the system said, and Python does not tell.
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
             return UsageError(
                 f"The index in {self.folder} cannot be opened or written ({error}).",
-                "Is the disk full, or the folder read-only?",
+                "Is the disk full or failing, or the folder read-only?",
             )
         if code == sqlite3.SQLITE_IOERR and extended != sqlite3.SQLITE_IOERR_SHORT_READ:
             return UsageError(
-                f"The disk failed while the index in {self.folder} was read or written ({error}).",
-                "What was committed is kept. Look after the disk, then run the command again.",
+                f"The disk is full or failed while the index in {self.folder} was read or written ({error}).",
+                "What was committed is kept. Make room or look after the disk, then run the command again.",
             )
         return self.damaged(f"{FILE} cannot be read ({error})")
 

@@ -223,11 +223,6 @@ class Indexer:
         try:
             self._maker = library.maker
             yield library
-        except OSError as error:
-            raise UsageError(
-                f"The index in {folder} cannot be written ({error.strerror or error}).",
-                "Is the disk full? What was finished is kept; run the command again.",
-            ) from error
         finally:
             library.close()
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -52,6 +54,9 @@ does not promise: 30 in another order can come out 1.8e-6 apart. Of 3,000 texts 
 
 _WITHIN_BITS = 32
 """Of the number that is kept with a text, those that count it within its part; the others are the part's."""
+
+_NUMBER = re.compile(r"\b(?:Os \{ code:|os error) ([0-9]+)")
+"""What tantivy says of an error of the system, somewhere in its message."""
 
 Meta = dict[str, Any]
 """What tantivy says of an index, as JSON."""
@@ -290,7 +295,10 @@ def _written(texts: Iterable[str], folder: Path | None, part: int) -> Any:
         writer.wait_merging_threads()
         index.reload()
     except ValueError as error:  # tantivy's only one, of a full or failing disk too
-        raise OSError(f"{folder or 'memory'}: {error}") from error
+        told = _NUMBER.search(str(error))
+        if told is None:
+            raise OSError(f"{folder or 'memory'}: {error}") from error
+        raise OSError(int(told[1]), os.strerror(int(told[1])), str(folder)) from error
     return index
 
 

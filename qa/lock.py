@@ -1,7 +1,11 @@
-"""The right to write to an index: one process at a time, by a lock that the kernel takes back when its holder dies."""
+"""The right to write to an index: one process at a time, by a lock that the kernel takes back when its holder dies.
+
+What a disk refuses a writer is told here, in words, whichever of its steps it befell.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import math
 import os
@@ -22,30 +26,58 @@ _INTRODUCTION_S = 0.5
 """For how long the name of a holder is awaited that has the lock, but did not yet write down who it is."""
 
 
+_FULL = "The disk is full", "Make room, then run the command again. What was finished is kept."
+_REASONS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EIO: ("The disk failed", "What was finished is kept. Look after the disk, then run the command again."),
+}
+
+
 @contextmanager
 def writer(folder: Path, command: str, wait_s: float = 0.0) -> Iterator[None]:
     """The right to write to the index in `folder`, which is made if need be, for as long as the block runs.
 
     `command` is what others are told that this process does. Raises IndexBusy, naming the holder, when another one has
-    had the right for all of `wait_s` seconds (infinity waits until it ends); UsageError where nothing can be written.
+    had the right for all of `wait_s` seconds (infinity waits until it ends); UsageError where nothing can be written,
+    and in place of an OSError in the block.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / FILE).open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
+        if error.errno in _REASONS:
+            raise _refused(folder, error) from error
         raise UsageError(
             f"No index can be made in {folder} ({error.strerror}).", "Name a folder that can be written with --index."
         ) from error
-    with file:
-        _take(file, folder, wait_s)
-        try:
-            with suppress(OSError):  # on a full disk the lock holds all the same
-                file.write(f"process {os.getpid()} ({command}), since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
-                file.flush()
-            yield
-        finally:
-            with suppress(OSError):
-                file.truncate(0)
+    try:
+        with file:
+            _take(file, folder, wait_s)
+            try:
+                said = f"process {os.getpid()} ({command}), since {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
+                with suppress(OSError):  # on a full disk the lock holds all the same
+                    os.write(file.fileno(), said.encode("utf-8"))
+                yield
+            finally:
+                with suppress(OSError):
+                    file.truncate(0)
+    except BrokenPipeError:
+        raise  # whoever read what was said is gone
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def _refused(folder: Path, error: OSError) -> UsageError:
+    """What an error of the system is to a user who wrote to the index in `folder`."""
+    said, place = error.strerror or str(error), error.filename or folder
+    if error.errno in _REASONS:
+        what, remedy = _REASONS[error.errno]
+        return UsageError(f"{what}: {place} could not be read or written ({said}).", remedy)
+    return UsageError(
+        f"The index in {folder} cannot be written ({said}).",
+        "Is the disk full or failing? What was finished is kept; run the command again.",
+    )
 
 
 def _take(file: TextIO, folder: Path, wait_s: float) -> None:

@@ -84,10 +84,8 @@ class Vectors:
     def save(self, folder: Path) -> None:
         """Write what `build` made to `folder`; the caller makes it durable and hashes it. Raises OSError where it
         cannot be written."""
-        try:
-            self._faiss.write_index(self._indexes[0], str(folder / FILE))
-        except RuntimeError as error:
-            raise OSError(f"{folder / FILE}: {error}") from error
+        # FAISS takes a file that cannot be written wholly for one that was.
+        (folder / FILE).write_bytes(self._faiss.serialize_index(self._indexes[0]).data)
 
     @classmethod
     def load(cls, folder: Path, dimensions: int) -> Vectors:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qa import lock
-from qa.errors import IndexBusy
+from qa.errors import IndexBusy, UsageError
 
 CONTENDER = """
 import sys, time
@@ -111,4 +113,34 @@ def test_what_a_killed_holder_left_is_not_taken_for_the_holder(tmp_path: Path) -
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(IndexBusy, match="did not say which"), lock.writer(tmp_path, "qa forget"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "remedy"),
+    [
+        (errno.ENOSPC, "The disk is full", "Make room"),
+        (errno.EDQUOT, "The disk is full", "Make room"),
+        (errno.EIO, "The disk failed", "Look after the disk"),
+        (errno.EROFS, "cannot be written", "run the command again"),
+    ],
+)
+def test_what_a_disk_refuses_whoever_has_the_right_is_said_with_its_cause_and_what_to_do(
+    number: int, what: str, remedy: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as caught, lock.writer(tmp_path, "qa index"):
+        raise OSError(number, os.strerror(number), "some/file")
+    assert what in caught.value.what
+    assert os.strerror(number) in caught.value.what
+    assert remedy in caught.value.remedy
+
+
+def test_a_lock_that_cannot_say_who_has_it_is_one_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with lock.writer(tmp_path, "one"):
+        assert (tmp_path / lock.FILE).read_bytes() == b""
+        with pytest.raises(IndexBusy), lock.writer(tmp_path, "other"):
             pass
