@@ -328,13 +328,14 @@ def readable(file: Path, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
 
 
 def _connected(file: Path, write: bool) -> tuple[sqlite3.Connection, bool]:
-    """A connection; where SQLite can keep no log beside the file, because its folder is read-only, one that takes the
-    file for unchangeable, and then True."""
+    """A connection; where SQLite can keep no log beside the file, because its folder is read-only or the disk full, one
+    that takes the file for unchangeable, and then True."""
     address = f"file:{quote(os.fsencode(file.resolve()))}?mode={'rw' if write else 'ro'}"
     try:
         return _opened(address), False
-    except sqlite3.OperationalError:
-        if write or os.access(file.parent, os.W_OK):
+    except sqlite3.OperationalError as error:
+        is_without_room = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+        if write or (os.access(file.parent, os.W_OK) and not is_without_room):
             raise
         if _size(file.with_name(f"{file.name}-wal")):
             raise  # the log holds commits that the file does not

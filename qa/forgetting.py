@@ -36,7 +36,7 @@ def forget(
     """
     Library.open(settings.index).close()
     with lock.writer(settings.index, "qa forget", wait_s):
-        library = Library.open(settings.index, write=True)
+        library = indexing.to_write(settings.index)
         try:
             meant = []
             for name in names:
@@ -49,6 +49,7 @@ def forget(
                 meant += [one for one in found if one not in meant]
             counts = {known.id: library.sentences(known.id) for known in library.sources()}
             documents = [(path, counts.get(identity(root, below_root), 0)) for root, below_root, path in meant]
+            indexing.make_room(settings.index)
             with library.writing():
                 for root, path, _ in meant:
                     library.forget(root, path)

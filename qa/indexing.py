@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from qa import drift, folders, formats, imprint, lock, models, noise, passages, 
 from qa.database import FILE
 from qa.drift import Look
 from qa.encoder import Encoder
-from qa.errors import IndexMissing, IndexUnusable, ModelUnusable, UnreadableFile, UsageError
+from qa.errors import IndexBusy, IndexMissing, IndexUnusable, ModelUnusable, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
 from qa.reading import Readers, Reading
 from qa.records import Document, Encoding, IndexReport, Model, Passage, Problem, Rules, Source, Stamp
@@ -190,8 +190,14 @@ class Indexer:
                     held = ", ".join(str(root.path) for root in roots) or "none"
                     raise UsageError(f"The index holds no folder {path}.", f"Its folders: {held}.")
                 count = len(library.known(wanted[0]))
+                is_tight = make_room(self._settings.index)
+                if is_tight:
+                    self._held = None  # what is mapped into memory keeps its room on the disk
+                    _remove_singly(library, library.known(wanted[0]).values())
                 with library.writing():
                     library.drop_root(wanted[0])
+                if is_tight:
+                    _settle(library)
                 last = snapshot.newest(library, self._held)
                 self._held = snapshot.write(library, lambda fresh: noise.level(fresh, encoder), last)
                 imprint.renew(library)
@@ -404,8 +410,10 @@ class _Run:
             ends.append((found, gone, problems))
             self._tally.removed += len(gone)
             self._tally.problems.extend(problems)
-        if any(gone for _, gone, _ in ends):
-            self._make_room()
+        is_tight = any(gone for _, gone, _ in ends) and make_room(library.folder)
+        if is_tight:
+            self.published = None  # what is mapped into memory keeps its room on the disk
+            _remove_singly(library, [source for _, gone, _ in ends for source in gone])
         if batch or any(
             gone or found.touched or problems != library.problems_of(found.look.root) for found, gone, problems in ends
         ):
@@ -422,6 +430,8 @@ class _Run:
         if new:
             with library.notes.noting():
                 library.notes.set_stamps(new)
+        if is_tight:
+            _settle(library)
 
     def _publish(self) -> None:
         """Make the snapshot of what is committed, where there is none."""
@@ -437,14 +447,6 @@ class _Run:
             )
         now = time.monotonic()
         self._publish_at = now + max(PUBLISH_AFTER_S, (now - began) / PUBLISH_SHARE)
-
-    def _make_room(self) -> None:
-        """A deletion is written to the log first, which needs room too. On a full disk the derived indexes make way:
-        they are made again from what is left."""
-        folder = self._library.folder
-        if shutil.disk_usage(folder).free < (folder / FILE).stat().st_size:
-            self.published = None  # what is mapped into memory keeps its room on the disk
-            shutil.rmtree(folder / snapshot.FOLDER, ignore_errors=True)
 
     def _due(self, found: _Found) -> Iterator[tuple[str, Path, str]]:
         """The files of a root that may have changed, or of which more can be read now, as `Readers.read` takes them."""
@@ -519,7 +521,7 @@ class _Run:
 
 def _opened(folder: Path, maker: Maker) -> Library:
     try:
-        library = Library.open(folder, write=True)
+        library = to_write(folder)
     except IndexMissing:
         return Library.create(folder, maker)
     held = library.maker
@@ -532,6 +534,40 @@ def _opened(folder: Path, maker: Maker) -> Library:
             f"FOLDER --index {shlex.quote(str(folder))}",
         )
     return library
+
+
+def to_write(folder: Path) -> Library:
+    """The library of an index, for whoever has the right to write. Where the disk is so full that SQLite cannot even
+    begin a log, what is derived makes way. Raises as `Library.open`."""
+    try:
+        return Library.open(folder, write=True)
+    except UsageError:
+        if not make_room(folder):
+            raise
+        return Library.open(folder, write=True)
+
+
+def make_room(folder: Path) -> bool:
+    """Whether the disk is all but full, so that what is derived has made way. A deletion is written to the log first,
+    which needs room too; what is derived is made again from what is left."""
+    if shutil.disk_usage(folder).free >= (folder / FILE).stat().st_size:
+        return False
+    shutil.rmtree(folder / snapshot.FOLDER, ignore_errors=True)
+    return True
+
+
+def _remove_singly(library: Library, sources: Iterable[Source]) -> None:
+    """Take out documents in a commit each, so that the log never grows to more than one needs."""
+    for source in sources:
+        with library.writing():
+            library.remove(source.id)
+        _settle(library)
+
+
+def _settle(library: Library) -> None:
+    """Give the room of the log back, unless a reader needs it for a moment more."""
+    with suppress(IndexBusy):
+        library.settle()
 
 
 def _described(maker: Maker) -> str:
