@@ -89,7 +89,8 @@ def foreign(engine: Engine, questions: list[evaluation.Question]) -> Iterator[li
 
 def left(engine: Engine, questions: list[evaluation.Question]) -> Iterator[list[float]]:
     """Asked of the passages that do not answer them."""
-    held = engine._refresh()
+    served = engine._refreshed()
+    held = served.snapshot
     starts, ends = held.spans[held.first[:-1], 0], held.spans[held.first[1:] - 1, 1]
     names = np.array([PurePosixPath(source.path).stem for source in held.sources])[held.document]
     for question in questions:
@@ -97,8 +98,8 @@ def left(engine: Engine, questions: list[evaluation.Question]) -> Iterator[list[
             allowed = np.ones(len(names), dtype=np.bool_)
             for gold in question.gold:
                 allowed &= (names != gold.doc) | (ends <= gold.start) | (gold.end <= starts)
-            wanted = exact.find(held, question.text, allowed, engine._encoder.knows)
-            encoded = engine._encoder.encode_question(wanted.query.text)
+            wanted = exact.find(held, question.text, allowed, served.encoder.knows)
+            encoded = served.encoder.encode_question(wanted.query.text)
             found = candidates.find(held, wanted, encoded)
             ranked, _, _ = engine._read(held, wanted.query.text, found.starts, ranking.rank(found.facts))
             told = confidence.evidence(ranked.matched, ranked.lead, held.noise, odds=ranked.odds)
