@@ -15,7 +15,7 @@ from qa import drift, folders, formats, imprint, lock, models, noise, passages, 
 from qa.database import FILE
 from qa.drift import Look
 from qa.encoder import Encoder
-from qa.errors import IndexBusy, IndexMissing, IndexUnusable, ModelUnusable, UnreadableFile, UsageError
+from qa.errors import IndexBusy, IndexMissing, IndexUnusable, ModelUnusable, QAError, UnreadableFile, UsageError
 from qa.library import Library, Maker, Read, Root, below, identity, passage_key
 from qa.reading import Readers, Reading
 from qa.records import Document, Encoding, IndexReport, Model, Passage, Problem, Rules, Source, Stamp
@@ -122,6 +122,10 @@ class Indexer:
         self._limits = formats.with_ocr(limits) if settings.ocr else limits
         self._encoder: Encoder | None = None
         self._maker: Maker | None = None
+        with suppress(QAError):  # what is wrong is told when it is brought up to date
+            library = Library.open(settings.index)
+            self._maker = library.maker
+            library.close()
         self._held: Snapshot | None = None
 
     def bring(
@@ -204,7 +208,7 @@ class Indexer:
                 return count
 
     def _prepared(self) -> Encoder:
-        """The model of the settings; of an index that was changed over to another since it was opened here, its own."""
+        """The model of the settings; of an index that was changed over to another since this was made, its own."""
         settings = self._settings
         if self._maker is not None:
             with suppress(IndexMissing):

@@ -72,8 +72,8 @@ def test_a_server_goes_on_with_the_old_model_and_takes_up_the_new_one_with_its_v
     shelf = Shelf(tmp_path / "docs", settings())
     for subject in SUBJECTS[:3]:
         shelf.write(f"{subject}.md", story(subject))
-    indexer = Indexer(shelf.settings)  # of the server's follower
-    indexer.bring([shelf.docs])
+    shelf.index()
+    indexer = Indexer(shelf.settings)  # of the server's follower, which finds nothing to do yet
     changed = Shelf(shelf.docs, replace(shelf.settings, model=other_small_model))
     expected = {each.settings.model: answers(each) for each in (shelf, changed.clean("clean"))}
     found: list[tuple[int, dict[str, Any]]] = []
