@@ -99,7 +99,7 @@ def prepare(cache: Path, names: Iterable[str]) -> None:
         encoder.prepare()
     foreign.QUESTIONS = QUESTIONS
     models.exported = lambda name, *given, **more: exported[name]
-    models.cached = lambda mark, *given: next((m for m in exported.values() if m.fingerprint == mark), None)
+    models.cached = lambda mark, *given, **more: next((m for m in exported.values() if m.fingerprint == mark), None)
     for room in (indexing, reencoding):
         room.Encoder = lambda model, threads=0: encoders[model.fingerprint]
         room.BATCH_PASSAGES = BATCH_PASSAGES
