@@ -108,7 +108,7 @@ def texts(hits: Sequence[Hit]) -> dict[str, str]:
     return {hit.source.id: hit.document.text for hit in hits}
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(hit_lists(), st.integers(0, 12), st.integers(1, 12))
 def test_every_citation_and_every_segment_is_a_cut_of_the_document(hits: list[Hit], offset: int, limit: int) -> None:
     answer, text = ask(hits, limit, offset), texts(hits)
@@ -132,7 +132,7 @@ def test_every_citation_and_every_segment_is_a_cut_of_the_document(hits: list[Hi
     assert sorted(marked) == [citation.number for citation in answer.citations], "each citation is marked once"
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(hit_lists(), st.integers(0, 12), st.integers(1, 12))
 def test_citations_are_numbered_from_one_best_first_and_each_passage_has_its_best_sentence(
     hits: list[Hit], offset: int, limit: int
@@ -160,7 +160,7 @@ def test_citations_are_numbered_from_one_best_first_and_each_passage_has_its_bes
     assert len(alone) <= CITED
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(hit_lists())
 def test_passages_are_disjoint_and_together_hold_or_name_every_sentence(hits: list[Hit]) -> None:
     answer = ask(hits)
@@ -177,7 +177,7 @@ def test_passages_are_disjoint_and_together_hold_or_name_every_sentence(hits: li
     assert {(identity, start) for identity, start, _ in edges} <= {(identity, start) for identity, start, _ in every}
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(hit_lists())
 def test_a_passage_is_short_enough_to_read_unless_it_is_one_sentence(hits: list[Hit]) -> None:
     for passage in ask(hits).passages:
@@ -195,7 +195,7 @@ def place(passage: ShownPassage) -> tuple[int, float, str, int, int]:
     return passage.rank, passage.score, passage.source.path, passage.start, passage.end
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(hit_lists(), st.integers(1, 5))
 def test_pages_put_together_are_the_whole_list(hits: list[Hit], limit: int) -> None:
     whole = ask(hits)
@@ -206,21 +206,21 @@ def test_pages_put_together_are_the_whole_list(hits: list[Hit], limit: int) -> N
     assert [passage.rank for passage in whole.passages] == list(range(1, whole.total + 1))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(hit_lists(), st.randoms(use_true_random=False))
 def test_the_answer_does_not_depend_on_the_order_of_the_hits(hits: list[Hit], chance: Random) -> None:
     shuffled = chance.sample(hits, len(hits))
     assert ask(hits, 5) == ask(shuffled, 5)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(hit_lists())
 def test_passages_are_best_first_and_ties_go_by_path_and_position(hits: list[Hit]) -> None:
     order = [(-p.score, p.source.path, p.start) for p in ask(hits).passages]
     assert order == sorted(order)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(hit_lists())
 def test_the_parts_of_every_score_shown_add_up_to_it(hits: list[Hit]) -> None:
     answer = ask(hits)
@@ -228,7 +228,7 @@ def test_the_parts_of_every_score_shown_add_up_to_it(hits: list[Hit]) -> None:
         assert sum(part.value for part in shown.parts) == pytest.approx(shown.score, abs=1e-9)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(hit_lists(), st.integers(1, 6))
 def test_no_passage_has_its_best_sentence_from_another_document_of_the_list(hits: list[Hit], limit: int) -> None:
     answer = ask(hits, limit)

@@ -618,7 +618,8 @@ def test_the_default_index_is_built_from_corpus_and_that_is_said_on_stderr(varia
     first = run(["ask", "--min-confidence", 0, FERRY], variables, cwd=here)
     assert first.returncode == 0
     assert first.stdout == f"ferry.md:line 3:{SAILS}\n"
-    said = first.stderr.splitlines()
+    # On a busy machine it also tells how far it is.
+    said = [line for line in first.stderr.splitlines() if not re.match(r" *\d+%, [\d,]+ passages", line)]
     assert said[0] == "No index yet: building one in index/ from the sample documents in corpus/ ..."
     assert said[1].startswith("film.mp4: is a .mp4 file, which is not supported.")
     assert len(said) == 2

@@ -234,7 +234,7 @@ _TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(text=_TEXTS)
 @example(text="\ufeffTitle\n\nText. More.")
 @example(text="---\ntitle: x\n---\r\n\r\n# a\r\rb")
@@ -248,21 +248,19 @@ def test_text_and_markdown_are_the_decoded_file_code_point_for_code_point(kind: 
         assert found.what in ("holds no text", "holds binary data, not text")
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(text=_TEXTS)
 @pytest.mark.parametrize("shell", ["{}", "<html><body><p>x{}", "<table><tr><td>{}</table>y", "<ul><li>{}"])
 def test_html_of_any_kind_reads_lawfully_or_holds_nothing(shell: str, text: str) -> None:
     read_or_reason(shell.format(text).encode("utf-8"), HTML)
 
 
-@settings(max_examples=100)
 @given(data=st.binary(max_size=300))
 @pytest.mark.parametrize("kind", sorted(READERS))
 def test_any_bytes_read_lawfully_or_give_a_reason(kind: str, data: bytes) -> None:
     read_or_reason(data, kind)
 
 
-@settings(max_examples=100)
 @given(words=st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12), min_size=1, max_size=30))
 @pytest.mark.parametrize("kind", [TEXT, MARKDOWN, HTML])
 def test_no_word_of_a_paragraph_is_lost(kind: str, words: list[str]) -> None:
@@ -271,7 +269,6 @@ def test_no_word_of_a_paragraph_is_lost(kind: str, words: list[str]) -> None:
     assert "".join(document.text[b.start : b.end] for b in document.blocks).split() == paragraph.split()
 
 
-@settings(max_examples=100)
 @given(text=_TEXTS)
 def test_every_line_number_is_that_of_the_line_the_block_begins_on(text: str) -> None:
     found = read_or_reason(text.encode("utf-8"), MARKDOWN)

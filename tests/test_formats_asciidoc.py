@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from formats_laws import assert_outlives_mutants, block_of, blocks, heading_of, place_of, quotes, read, read_or_reason
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.formats.asciidoc import MEDIA_TYPE
@@ -101,7 +101,6 @@ def test_hostile_and_damaged_files_are_read_or_refused() -> None:
     assert_outlives_mutants(_GUIDE.encode(), MEDIA_TYPE)
 
 
-@settings(max_examples=100)
 @given(
     paragraphs=st.lists(
         st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8), min_size=1, max_size=5),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from formats_laws import assert_outlives_mutants, place_of, read, read_or_reason
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.formats.code import MEDIA_TYPE
@@ -91,7 +91,6 @@ def test_hostile_and_damaged_files_are_read_or_refused() -> None:
     assert_outlives_mutants(_PYTHON.encode(), MEDIA_TYPE)
 
 
-@settings(max_examples=100)
 @given(lines=st.lists(st.text(st.sampled_from("ab (){}[]:;#@\t\r\u2028"), max_size=12), max_size=30))
 def test_every_line_is_in_a_block_and_every_block_at_its_line(lines: list[str]) -> None:
     source = "\n".join(lines)

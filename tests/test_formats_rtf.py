@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from formats_laws import assert_outlives_mutants, blocks, heading_of, place_of, quotes, read, read_or_reason
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.errors import UnreadableFile
@@ -76,7 +76,6 @@ def test_hostile_and_damaged_files_are_read_or_refused() -> None:
     assert_outlives_mutants(_REPORT.encode(), MEDIA_TYPE)
 
 
-@settings(max_examples=100)
 @given(
     paragraphs=st.lists(
         st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=20), min_size=1, max_size=6

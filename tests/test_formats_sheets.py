@@ -12,7 +12,7 @@ import pytest
 import xlwt
 from binary_sheet import workbook
 from formats_laws import assert_outlives_mutants, block_of, blocks, place_of, quotes, read
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from odf.opendocument import OpenDocumentSpreadsheet
 from odf.style import Style, TableProperties
@@ -267,7 +267,6 @@ def test_damaged_values_are_read_or_refused() -> None:
 _CELLS = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=8)
 
 
-@settings(max_examples=100)
 @given(rows=st.lists(st.lists(_CELLS, min_size=4, max_size=4), min_size=1, max_size=12))
 def test_no_cell_of_a_table_is_lost(rows: list[list[str]]) -> None:
     """Each stands in a part of its row, in the order of the columns, or names a column of the rows below."""

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from formats_laws import assert_outlives_mutants, block_of, blocks, place_of, read, read_or_reason
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.errors import UnreadableFile
@@ -72,7 +72,6 @@ _PLAIN = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
 _ANY = st.recursive(_PLAIN, lambda inner: st.lists(inner) | st.dictionaries(_PLAIN, inner), max_leaves=20)
 
 
-@settings(max_examples=100)
 @given(value=_ANY)
 def test_no_value_is_lost(value: object) -> None:
     def leaves(of: object) -> list[str]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qa import formats
@@ -98,7 +98,6 @@ def place_of(made: Draft) -> dict[Span, int]:
     return {span: index for index, spans in enumerate(made.sentences) for span in spans}
 
 
-@settings(max_examples=100)
 @given(drafts())
 def test_every_sentence_is_in_one_passage_in_order_but_for_headings_above_something(made: Draft) -> None:
     packed = [span for passage in made.packed() for span in passage.sentences]
@@ -115,7 +114,6 @@ def test_every_sentence_is_in_one_passage_in_order_but_for_headings_above_someth
     assert set(packed) <= set(every)
 
 
-@settings(max_examples=100)
 @given(drafts(), st.sampled_from([20, 50, WINDOW]))
 def test_a_passage_with_its_context_fits_the_window_unless_it_is_one_sentence(made: Draft, window: int) -> None:
     for passage in made.packed(window):
@@ -123,7 +121,6 @@ def test_a_passage_with_its_context_fits_the_window_unless_it_is_one_sentence(ma
         assert len(passage.sentences) == 1 or min(head, window // 2) + body <= window
 
 
-@settings(max_examples=100)
 @given(drafts())
 def test_a_passage_is_its_sentences_from_the_first_to_the_last_under_one_heading_on_one_page(made: Draft) -> None:
     block_of = place_of(made)
@@ -137,7 +134,6 @@ def test_a_passage_is_its_sentences_from_the_first_to_the_last_under_one_heading
         assert "junk" not in within, "what stands between blocks is not read as if it were theirs"
 
 
-@settings(max_examples=100)
 @given(drafts())
 def test_short_blocks_are_joined_and_a_paragraph_that_fits_is_never_cut(made: Draft) -> None:
     block_of, text = place_of(made), made.document.text

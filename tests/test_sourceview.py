@@ -70,7 +70,7 @@ def marked(shown: Window, mark: int = 0) -> str:
     return "".join(s.text for piece in pieces(shown) for s in piece.stretches if s.mark == mark)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(documents())
 def test_windows_joined_show_every_block_once_and_in_order(document: Document) -> None:
     seen, start = "", 0
@@ -84,7 +84,7 @@ def test_windows_joined_show_every_block_once_and_in_order(document: Document) -
     assert unbroken(seen) == unbroken("".join(document.text[block.start : block.end] for block in document.blocks))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(documents(), st.data())
 def test_a_span_within_a_block_is_marked_to_the_code_point(document: Document, data: st.DataObject) -> None:
     if not document.blocks:
@@ -121,7 +121,7 @@ def test_of_several_spans_each_is_marked_but_for_what_an_earlier_one_has(places:
         assert (number in shown.held) == bool(within)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(documents(), st.integers(0, 1000))
 def test_the_window_before_reaches_to_where_this_one_begins(document: Document, first: int) -> None:
     count = count_pieces(document)
@@ -319,7 +319,7 @@ def test_lines_that_an_author_ended_stay_and_wrapped_ones_do_not() -> None:
 # ---------------------------------------------------------------------------------------------------------- outline
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(documents())
 def test_every_heading_can_be_jumped_to(document: Document) -> None:
     shown = window(document)

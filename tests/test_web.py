@@ -579,7 +579,7 @@ NAMES |= st.text(max_size=5)
 URLS = st.sampled_from(["/api/v1/query", "/", "/doc/{id}", "/doc/{id}/original", "/api/v1/documents/{id}", "/static/"])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(URLS, st.lists(st.tuples(NAMES, st.text() | st.integers().map(str)), max_size=4), st.text(max_size=8))
 def test_no_parameters_give_a_500(lasting: FlaskClient, url: str, pairs: list[tuple[str, str]], name: str) -> None:
     raw = urlencode(pairs, errors="surrogatepass")
@@ -589,7 +589,7 @@ def test_no_parameters_give_a_500(lasting: FlaskClient, url: str, pairs: list[tu
     assert set(HEADERS) <= set(response.headers.keys())
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60), st.sampled_from(["/", "/api/v1/query", "/doc/d_1"]))
 def test_no_bytes_in_an_address_or_a_body_give_a_500(lasting: FlaskClient, raw: bytes, url: str) -> None:
     overrides = {"QUERY_STRING": raw.decode("latin-1"), "PATH_INFO": url + raw.decode("latin-1")}
@@ -605,7 +605,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, JSON_VALUES, max_size=4))
 def test_no_json_gives_a_500(lasting: FlaskClient, body: dict[str, Any]) -> None:
     response = lasting.post("/api/v1/query", data=json.dumps(body), content_type="application/json")
