@@ -113,6 +113,7 @@ def test_whatever_happens_to_a_file_is_followed_while_questions_are_answered(she
     assert sum(report.encoded for report in reports) == 3 + 1 + 1
 
 
+@pytest.mark.slow
 def test_a_burst_is_one_run_and_a_later_look_makes_no_commit(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "QUIET_MS", 2000)
     monkeypatch.setattr(following, "PATIENCE_MS", 60_000)
@@ -139,6 +140,7 @@ def test_what_changed_while_nothing_followed_is_found_at_the_start(shelf: Shelf)
         assert held(shelf) == {"a.md", "renamed.md", "new.md"}
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_unmounted_keeps_its_documents_and_is_followed_again_when_it_is_back(
     shelf: Shelf, tmp_path: Path
 ) -> None:
@@ -157,6 +159,7 @@ def test_a_folder_that_is_unmounted_keeps_its_documents_and_is_followed_again_wh
         until(lambda: held(shelf) == {"a.md", "b.md"})
 
 
+@pytest.mark.slow
 def test_a_folder_that_another_process_adds_is_followed_too(shelf: Shelf, tmp_path: Path) -> None:
     shelf.index()
     other = Shelf(tmp_path / "other", shelf.settings)
@@ -178,6 +181,7 @@ def test_a_single_file_is_followed_through_being_replaced(shelf: Shelf) -> None:
         assert held(shelf) == {"a.md"}
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_said_and_tried_again_with_growing_pauses_and_the_index_is_asked_meanwhile(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +207,7 @@ def test_a_run_that_fails_is_said_and_tried_again_with_growing_pauses_and_the_in
     assert said[-1] == "The index is up to date again."
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_read_once_more_and_then_only_when_it_changes(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +237,7 @@ def test_a_file_that_cannot_be_read_is_read_once_more_and_then_only_when_it_chan
         until(lambda: read.count("broken.pdf") > seen)
 
 
+@pytest.mark.slow
 def test_an_index_that_lies_in_the_folder_it_follows_does_not_set_itself_off(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,6 +157,7 @@ def test_a_picture_is_read_whatever_way_it_was_saved(kind: str, data: bytes, pla
 
 
 @recognising
+@pytest.mark.slow
 def test_a_page_is_read_with_its_headings_its_table_and_its_broken_words(limits: Limits) -> None:
     page = Image.new("L", (1200, 700), "white")
     page.paste(sheet("The Eastern Quay", size=54), (0, 0))
@@ -171,6 +172,7 @@ def test_a_page_is_read_with_its_headings_its_table_and_its_broken_words(limits:
 
 
 @recognising
+@pytest.mark.slow
 def test_pictures_without_words_are_named(limits: Limits) -> None:
     blank = Image.new("L", (300, 180), "grey")
     with pytest.raises(UnreadableFile, match="no text was found"):

@@ -538,6 +538,7 @@ def crash(shelf: Shelf, times: int, seed: int) -> None:
     assert names <= {"derived", "library.imprint", "library.sqlite", "lock"}
 
 
+@pytest.mark.slow
 def test_indexing_killed_at_any_moment_leaves_the_old_state_or_a_new_one_and_can_go_on(shelf: Shelf) -> None:
     crash(shelf, times=2, seed=1)
 

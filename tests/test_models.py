@@ -104,6 +104,7 @@ def whole(text: str) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_the_exported_question_graph_equals_sentence_transformers(encoder: Encoder) -> None:
     wanted = reference(models.find(models.DEFAULT)).encode([whole(text) for text in TEXTS], normalize_embeddings=True)
     got = [encoder.encode_question(text).vector for text in TEXTS]
