@@ -58,6 +58,10 @@ _WITHIN_BITS = 32
 _NUMBER = re.compile(r"\b(?:Os \{ code:|os error) ([0-9]+)")
 """What tantivy says of an error of the system, somewhere in its message."""
 
+COMMON = 32
+"""Of a word that more than one of so many texts hold, a lexicon keeps which they are once it was asked: nearly every
+question has such words, they take longest, and there cannot be many of them."""
+
 Meta = dict[str, Any]
 """What tantivy says of an index, as JSON."""
 
@@ -92,6 +96,7 @@ class Lexicon:
         by_name = np.argsort([part for part, _ in parts])
         self._parts = np.array([part for part, _ in parts], dtype=np.int64)[by_name]
         self._begins = begins.astype(np.int64)[by_name]
+        self._common: dict[str, NDArray[np.bool_]] = {}
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -199,12 +204,16 @@ class Lexicon:
         return sum(self._idf(term) for term in terms if term.frequency)
 
     def naming(self, word: str) -> NDArray[np.bool_]:
-        """Which texts hold every term of a word, shape (texts,); none where it has no terms."""
-        terms = self.terms(word)
-        counts = np.zeros(len(self), dtype=np.int64)
-        for term in terms:
-            counts[self.match([term], len(self))[0]] += 1
-        held: NDArray[np.bool_] = (counts == len(terms)) & bool(terms)
+        """Which texts hold every term of a word, shape (texts,); none where it has no terms. Not to be written to."""
+        held = self._common.get(word)
+        if held is None:
+            terms = self.terms(word)
+            counts = np.zeros(len(self), dtype=np.int64)
+            for term in terms:
+                counts[self.match([term], len(self))[0]] += 1
+            held = (counts == len(terms)) & bool(terms)
+            if np.count_nonzero(held) * COMMON > len(self):
+                self._common[word] = held
         return held
 
     def alone(self, terms: Sequence[Term], numbers: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -114,6 +114,13 @@ def test_what_words_score_alone_adds_up_to_what_they_score_together(given_: list
     assert set(lexicon.typed(" ".join(asked))) == {term.text for term in terms}
 
 
+@given(st.lists(plain, min_size=1, max_size=15), plain)
+def test_which_texts_name_a_word_is_told_alike_the_second_time(texts: list[list[str]], words: list[str]) -> None:
+    lexicon = Lexicon.build(" ".join(text) for text in texts)
+    for word in [*words, *words]:
+        assert lexicon.naming(word).tolist() == [word in text for text in texts]
+
+
 def test_a_word_that_is_split_is_named_by_its_pieces() -> None:
     lexicon = Lexicon.build(["a state of the art"])
     assert lexicon.typed('"Ferries," state-of (noon)?') == {
