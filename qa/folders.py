@@ -142,7 +142,7 @@ def problem(path: str, error: UnreadableFile) -> Problem:
     """Why the file at `path` was not read, as a problem of the kind that its ending and the error tell."""
     from qa import formats  # forty modules, and whoever asks looks at folders too
 
-    is_supported = Path(path).suffix.lower() in formats.supported() and not isinstance(error, UnsupportedFile)
+    is_supported = formats.has_type(Path(path).name) and not isinstance(error, UnsupportedFile)
     kind = "unreadable" if is_supported else "unsupported"
     return Problem(_printable(path), _printable(error.what), error.remedy, kind)
 

@@ -9,8 +9,10 @@ import re
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -270,22 +272,25 @@ def forgotten(gone: Forgotten) -> Iterator[str]:
 
 def problems(found: Sequence[Problem]) -> Iterator[str]:
     """A line for each file that could not be read, or not wholly; one for all of an ending that is not supported."""
-    endings: dict[str, list[Problem]] = {}
+    of_ending: dict[str, list[Problem]] = {}
     for problem in found:
         if problem.kind == "unsupported":
-            endings.setdefault(problem.path.rpartition("/")[2].rpartition(".")[2].lower(), []).append(problem)
-        else:
-            yield _problem(problem)
-    for group in endings.values():
-        if len(group) <= 3:
-            yield from map(_problem, group)
-        else:
-            first = group[0]
-            yield one_line(f"{first.path} and {len(group) - 1:,} more: {first.reason}. {first.remedy}".strip())
+            of_ending.setdefault(PurePosixPath(problem.path).suffix.lower(), []).append(problem)
+    lines = [problem for problem in found if problem.kind != "unsupported"]
+    for group in of_ending.values():
+        many = replace(group[0], path=f"{group[0].path} and {len(group) - 1:,} more")
+        lines += group if len(group) <= 3 else [many]
+    yield from _problems(lines)
 
 
-def _problem(problem: Problem) -> str:
-    return one_line(f"{problem.path}: {problem.reason.removesuffix('.')}. {problem.remedy}".strip())
+def _problems(found: Sequence[Problem]) -> Iterator[str]:
+    """A line each, with what can be done; last of all where that is the same for several of another type: which types
+    are supported fills half a page."""
+    times = Counter(problem.remedy for problem in found if problem.kind == "unsupported")
+    for problem in found:
+        remedy = problem.remedy if times[problem.remedy] <= 1 else ""
+        yield one_line(f"{problem.path}: {problem.reason.removesuffix('.')}. {remedy}".strip())
+    yield from (one_line(remedy) for remedy, many in times.items() if many > 1)
 
 
 def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
@@ -323,8 +328,8 @@ def status(state: dict[str, Any], *, only_problems: bool) -> Iterator[str]:
         covered = coverage.words(Coverage(**state["coverage"]))
         yield f"{'not covered':12s} {'; '.join(covered) or 'nothing'}"
         yield f"{'problems':12s} {len(state['problems'])}"
-    for problem in state["problems"]:
-        yield ("" if only_problems else "  ") + _problem(Problem(**problem))
+    for line in _problems([Problem(**problem) for problem in state["problems"]]):
+        yield line if only_problems else f"  {line}"
 
 
 def trace(found: Trace) -> Iterator[str]:

@@ -314,6 +314,19 @@ def test_a_single_file_that_cannot_be_read_is_named(shelf: Shelf) -> None:
         assert reason in reasons(shelf.index(path).problems)[name]
 
 
+def test_which_types_are_supported_is_said_once_whatever_is_of_another(shelf: Shelf) -> None:
+    for name in ("a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mov", "ferries", "f.mov"):
+        shelf.write(name, "x")
+    shelf.write("empty.txt", "")
+    found = shelf.index().problems
+    lines = list(terminal.problems(found))
+    assert lines[0] == "empty.txt: is empty. Was it saved, or copied whole?"
+    assert [line.partition(":")[0] for line in lines[1:-1]] == ["a.mp4 and 3 more", "e.mov", "f.mov", "ferries"]
+    assert lines[-1].startswith("Supported are ") and not any("Supported" in line for line in lines[:-1])
+    only = list(terminal.problems([problem for problem in found if problem.path == "ferries"]))
+    assert len(only) == 1 and "Supported are " in only[0]
+
+
 def test_many_files_of_no_use_are_each_named(shelf: Shelf) -> None:
     for number in range(1500):
         shelf.write(f"pictures/{number}.png", b"x")

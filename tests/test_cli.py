@@ -31,6 +31,7 @@ from flask.testing import FlaskClient
 from qa import cli, database, evaluation, indexing, library, lock, terminal
 from qa.engine import Engine
 from qa.errors import IndexMissing, IndexUnusable
+from qa.formats import ocr
 from qa.settings import Settings
 from qa.web import create_app
 
@@ -797,7 +798,9 @@ def test_status_tells_what_an_index_holds_what_made_it_and_what_is_missing(docs:
     assert int(rows["problems"]) == len(state["problems"]) == 7
     only = invoke("status", shelf, "--problems").stdout.splitlines()
     assert only == [line.removeprefix("  ") for line in shown.stdout.splitlines() if line.startswith("  ")]
-    assert sorted(line.partition(":")[0] for line in only) == sorted(p["path"] for p in state["problems"])
+    told = [line.partition(":")[0] for line in only[:7]]
+    assert sorted(told) == sorted(p["path"] for p in state["problems"])
+    assert only[7:] == [ocr.REMEDY], "what can be done about several pictures is said once"
 
 
 # ---------------------------------------------------------------------------------------------------------- evaluation

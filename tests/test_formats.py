@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qa.errors import UnreadableFile
-from qa.formats import FORMATS, READERS, Limits, load, media_type, parse, supported
+from qa.formats import FORMATS, READERS, Limits, has_type, load, media_type, parse, supported
 from qa.records import Document
 
 # --- which type a file is of --------------------------------------------------------------------------------------
@@ -52,7 +52,14 @@ def test_an_ending_that_could_upset_a_terminal_is_not_repeated(tmp_path: Path) -
 
 def test_a_file_without_an_ending_is_not_guessed_at(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="no file ending"):
-        media_type(tmp_path / "README")
+        media_type(tmp_path / "ferries")
+
+
+@pytest.mark.parametrize("name", ["README", "Readme", "LICENSE", "licence", "COPYING", "NEWS", "ChangeLog", "TODO"])
+def test_what_is_called_so_by_old_custom_is_text(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"The ferry sails at nine.")
+    assert media_type(tmp_path / name) == TEXT and has_type(name)
+    assert parse(b"The ferry sails at nine.", TEXT, Limits()).text == "The ferry sails at nine."
 
 
 def test_a_pdf_is_known_by_its_header_whatever_text_it_claims_to_be(tmp_path: Path) -> None:

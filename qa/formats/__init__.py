@@ -56,6 +56,7 @@ __all__ = [
     "READERS",
     "Format",
     "Limits",
+    "has_type",
     "is_waiting",
     "load",
     "media_type",
@@ -128,6 +129,13 @@ READERS: Mapping[str, Reader] = MappingProxyType({f.media_type: f.read for f in 
 _BY_ENDING = {ending: f for f in FORMATS for ending in f.endings}
 _BY_TYPE = {f.media_type: f for f in FORMATS}
 
+_TEXT_NAMES = re.compile(
+    "authors|bugs|change(log|s)|contribut(ing|ors)|copy(ing|right)|credits|faq|history|howto|install|licen[cs]e"
+    "|maintainers|manifest|news|notice|readme|releases|thanks|todo",
+    re.IGNORECASE,
+)
+"""What text files are called that go without an ending by old custom."""
+
 # A PDF may begin with anything, as long as its header comes within the first 1,024 bytes (readers agree on that).
 _HEAD_BYTES = 1024
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|meta|table|style)\b", re.IGNORECASE)
@@ -139,12 +147,11 @@ def supported() -> tuple[str, ...]:
 
 
 def media_type(path: Path, limits: Limits = Limits()) -> str:
-    """What kind of file `path` is, by its ending, held against its first bytes. The file is only opened when its
-    ending is known. Raises UnsupportedFile when the ending is not supported, UnreadableFile when it belies the content,
-    or as `load` does.
+    """What kind of file `path` is, by its ending (or its name, where that is README or the like), held against its
+    first bytes. The file is only opened when its ending is known. Raises UnsupportedFile when the ending is not
+    supported, UnreadableFile when it belies the content, or as `load` does.
     """
-    ending = path.suffix.lower()
-    _known(ending, limits)
+    _known(path.name, limits)
     return type_of(path.name, _read_regular(path, _HEAD_BYTES), limits)
 
 
@@ -152,7 +159,7 @@ def type_of(name: str, data: bytes, limits: Limits = Limits()) -> str:
     """What kind of file it is that is called `name` and begins with (or is) `data`. Raises UnsupportedFile when the
     ending is not supported, UnreadableFile when it belies the content."""
     ending = PurePath(name).suffix.lower()
-    found, head = _known(ending, limits), data[:_HEAD_BYTES]
+    found, head = _known(name, limits), data[:_HEAD_BYTES]
     if head.startswith(_RICH_TEXT):
         return rtf.MEDIA_TYPE  # as Word writes it under the name of .doc
     if found.signature and found.signature not in head:
@@ -172,8 +179,19 @@ def type_of(name: str, data: bytes, limits: Limits = Limits()) -> str:
     return found.media_type
 
 
-def _known(ending: str, limits: Limits) -> Format:
-    """The format of files with this ending. Raises UnsupportedFile when none is supported."""
+def has_type(name: str) -> bool:
+    """Whether files of this name are read."""
+    return _ending(name) in _BY_ENDING
+
+
+def _ending(name: str) -> str:
+    """In lower case, with the point; that of text for a file that is called README or the like."""
+    return ".txt" if _TEXT_NAMES.fullmatch(name) else PurePath(name).suffix.lower()
+
+
+def _known(name: str, limits: Limits) -> Format:
+    """The format of files of this name. Raises UnsupportedFile when none is supported."""
+    ending = _ending(name)
     if ending in _BY_ENDING:
         found = _BY_ENDING[ending]
         if found.media_type in pictures.TYPES and not limits.max_ocr_pages:
