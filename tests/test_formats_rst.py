@@ -116,3 +116,8 @@ def test_hostile_and_damaged_files_are_read_or_refused() -> None:
     for unit in ("*", "`a", ".. x::\n", "- ", "=\n", "|", "a\n  ", ".. [1]\n", "_ ", "+-\n", "::\n\n "):
         read_or_reason((unit * (4_000 // len(unit))).encode(), MEDIA_TYPE)
     assert_outlives_mutants((_GUIDE % ("a", "b")).encode(), MEDIA_TYPE)
+
+
+def test_what_a_role_names_in_angle_brackets_is_its_target_only_after_a_space() -> None:
+    found = read("Set :option:`--depth=<metres>` and :prop:`LEVEL_<PORT>`; see :ref:`the map <map>`.\n", MEDIA_TYPE)
+    assert found.text == "Set --depth=<metres> and LEVEL_<PORT>; see the map."

@@ -26,7 +26,7 @@ _MAX_LINE = 20_000
 _TOO_LONG = "Too long to be read as reStructuredText; read as plain text."
 _DIRECTIVE = re.compile(r"^[ \t]*\.\. (?:\|[^|\n]{1,100}\| )?([a-zA-Z][\w:.+-]{0,60})::", re.MULTILINE)
 _ROLE = re.compile(r":([a-zA-Z][\w:.+-]{0,60}):`")
-_TARGET = re.compile(r"(?s)!?~?(.*?)\s*<[^<>]*>\Z")
+_TARGET = re.compile(r"(?s)!?~?(.*?)\s+<[^<>]*>\Z")
 # Made from other files, or for programs.
 _LEFT_OUT = frozenset([
     "autoclass", "autofunction", "automethod", "automodule", "autosummary", "class", "contents", "currentmodule",
