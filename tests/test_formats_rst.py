@@ -121,3 +121,17 @@ def test_hostile_and_damaged_files_are_read_or_refused() -> None:
 def test_what_a_role_names_in_angle_brackets_is_its_target_only_after_a_space() -> None:
     found = read("Set :option:`--depth=<metres>` and :prop:`LEVEL_<PORT>`; see :ref:`the map <map>`.\n", MEDIA_TYPE)
     assert found.text == "Set --depth=<metres> and LEVEL_<PORT>; see the map."
+
+
+def test_of_a_version_it_is_said_what_happened_in_it() -> None:
+    found = read(
+        ".. versionadded:: 3.1\n\n.. versionchanged:: 3.16\n   The *tide* counts.\n\n   So does the moon.\n\n"
+        ".. deprecated:: 4.0 Ask the pilot.\n\n.. versionadded::\n",
+        MEDIA_TYPE,
+    )
+    assert [found.text[block.start : block.end] for block in found.blocks] == [
+        "Added in version 3.1",
+        "Changed in version 3.16: The tide counts.",
+        "So does the moon.",
+        "Deprecated since version 4.0: Ask the pilot.",
+    ]

@@ -34,6 +34,13 @@ _LEFT_OUT = frozenset([
     "plot", "program", "raw", "role", "sectnum", "tabularcolumns", "toctree",
 ])  # fmt: skip
 _CODE = frozenset(["code", "code-block", "doctest", "mermaid", "parsed-literal", "prompt", "sourcecode", "testcode"])
+# What Sphinx puts before a version, without which it is but a number.
+_VERSIONS = {
+    "deprecated": "Deprecated since version",
+    "versionadded": "Added in version",
+    "versionchanged": "Changed in version",
+    "versionremoved": "Removed in version",
+}
 # What docutils itself makes of these is more than the words in them. Others fail for it on any option it does not know.
 _MADE_BY_DOCUTILS = frozenset([
     "csv-table", "date", "figure", "list-table", "math", "replace", "table", "unicode",
@@ -115,12 +122,19 @@ def _know(text: str) -> None:
             if name in _LEFT_OUT:
                 return []
             held = nodes.container()
-            if self.arguments and name not in _CODE:
-                held += nodes.paragraph("", self.arguments[0])
             if name in _CODE:
                 held += nodes.literal_block("", "\n".join(self.content))
-            else:
-                self.state.nested_parse(self.content, self.content_offset, held)
+                return [held]
+            self.state.nested_parse(self.content, self.content_offset, held)
+            if self.arguments and name in _VERSIONS:
+                version, *said = self.arguments[0].split(maxsplit=1)
+                words, _ = self.state.inline_text(" ".join(said), self.lineno)
+                after = held.children[0] if held.children else None
+                if not words and isinstance(after, nodes.paragraph):
+                    words = [*held.pop(0).children]
+                held.insert(0, nodes.paragraph("", f"{_VERSIONS[name]} {version}{': ' if words else ''}", *words))
+            elif self.arguments:
+                held.insert(0, nodes.paragraph("", self.arguments[0]))
             return [held]
 
     def role(
