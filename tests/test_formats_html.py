@@ -76,6 +76,10 @@ def test_items_and_rows_stand_on_lines_of_their_own_and_all_else_is_parted_by_an
     ("source", "title"),
     [
         ("<title>A</title><h1>B</h1>", "B"),
+        ("<title>What is it? - The Book</title><h1>The Book</h1><h2>What Is It?</h2><h2>B</h2>", "What Is It?"),
+        ("<title>The Book | A</title><h1>A</h1><h2>B</h2>", "A"),
+        ("<title>B - The Book</title><h1>The Book</h1><h2>A</h2><h2>C</h2>", "The Book"),
+        ("<title>B - The Book</title><h2>Keys</h2><h1>The Book</h1><h2>B</h2>", "B"),
         ("<title> A\n b </title><h1>B</h1><h1>C</h1>", "A b"),
         ("<h1>B</h1><h1>C</h1>", "B"),
         ("<title>A</title><p>x", "A"),
@@ -204,6 +208,11 @@ def test_preformatted_text_keeps_its_lines() -> None:
 def test_a_page_without_words_holds_no_text() -> None:
     with pytest.raises(UnreadableFile, match="holds no text"):
         parse(b"<html><head><title>Only a title</title></head><body><img src=x></body></html>", HTML, Limits())
+
+
+def test_a_button_beside_a_heading_is_none_of_it_and_one_that_is_all_of_it_is() -> None:
+    page = "<h2>Vec <button>Copy <b>path</b></button></h2><p>x<h3><button>May I leave?</button></h3><p>Yes."
+    assert quotes(read(page, HTML), "heading") == ["Vec", "May I leave?"]
 
 
 def test_items_of_lists_keep_their_depth_and_their_numbers() -> None:

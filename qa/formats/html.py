@@ -10,6 +10,7 @@ from qa.formats.composing import Composition, HeadingPath, one_line
 from qa.formats.decoding import decode
 from qa.formats.limits import Limits
 from qa.formats.webpage import shown_by
+from qa.formats.webtables import Piece
 from qa.records import Document, Locator
 
 MEDIA_TYPE = "text/html"
@@ -45,6 +46,8 @@ _NOT_NESTING = frozenset([
 _SHAPES = frozenset([
     "path", "circle", "ellipse", "rect", "line", "polyline", "polygon", "use", "stop", "image",
 ])  # fmt: skip
+# Between the name of a page and that of its site.
+_SEPARATED = re.compile(r"\s+[-–—|·:»]\s+")
 # Browsers stop at 512. The parser takes time in proportion to the depth for every tag: 20 s for 100,000.
 _MAX_DEPTH = 1_000
 # The parser compares each attribute with all before it in its tag: 8 s for 50,000.
@@ -80,7 +83,7 @@ def read_markup(
     encoding: str = "",
 ) -> Document:
     """A document of any format that was turned into HTML. Its title is its only h1, else `title`, else its <title>,
-    else its first h1."""
+    else its first h1; but the heading that the <title> begins with, where it ends with the h1: that is the site's."""
     from selectolax.lexbor import LexborHTMLParser
 
     page = LexborHTMLParser(_tamed(source, limits))
@@ -91,7 +94,11 @@ def read_markup(
     chief = tops[0] if len(tops) == 1 else None
     if tops and not title and tops[0] is next(piece for piece in pieces if piece.level):
         chief = tops[0]
-    if chief or (tops and not title):
+    parts = _SEPARATED.split(title.casefold())
+    named = next((one_line(piece.text) for piece in pieces if piece.level and _folded(piece) == parts[0]), "")
+    if named and len(parts) == 2 and tops and _folded(tops[0]) == parts[1]:
+        title, chief = named, None
+    elif chief or (tops and not title):
         title = one_line(tops[0].text)
 
     headings = HeadingPath()
@@ -109,6 +116,10 @@ def read_markup(
         elif kind == "heading":
             headings.enter(piece.level, piece.text)
     return composition.document(media_type, title, problems, encoding)
+
+
+def _folded(heading: Piece) -> str:
+    return one_line(heading.text).casefold()
 
 
 def _tamed(source: str, limits: Limits) -> str:

@@ -46,6 +46,8 @@ _AROUND = (
 # Links within the page that lead the reader about: back from a note, past the navigation.
 _AIDS = re.compile(r"\s*(?:[↑^]|↩︎?|(?:skip|jump) to .{1,40})\s*", re.IGNORECASE)
 
+_BUTTONS = ", ".join(f"h{level} button" for level in range(1, 7))
+
 _LIST_TAGS = frozenset(["ul", "ol", "menu", "dir"])
 _STEP, _MAX_DEPTH = "  ", 8
 _MOST = 999_999  # of what people count items by
@@ -80,6 +82,7 @@ class _Walk:
         marks = (node.parent for node in page.css("sup > span[href^='#']:only-child"))
         self._unshown.update(mark.mem_id for mark in marks if mark is not None)
         self._unshown.update(n.mem_id for n in page.css("span[href^='#']") if _AIDS.fullmatch(n.text()))
+        self._unshown.update(button.mem_id for button in page.css(_BUTTONS) if _is_beside_a_heading(button))
         self._tables: list[list[Row | Piece]] = [[]]  # the page itself, and the tables being read
         self._rows: list[Row] = []
         self._text: list[str] = []
@@ -221,6 +224,14 @@ class _Walk:
             row = self._rows[-1]
             row.is_layout = True
             self._tables[-1].extend(row.pieces)
+
+
+def _is_beside_a_heading(button: LexborNode) -> bool:
+    """Whether the heading that a button is in says something without it; else it opens what stands below."""
+    heading = button.parent
+    while heading is not None and _KINDS.get(heading.tag or "") != "heading":
+        heading = heading.parent
+    return heading is not None and heading.text().replace(button.text(), "", 1).strip() != ""
 
 
 def _number(value: str | None, default: int) -> int:
