@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa import health, imprint, snapshot
+from qa import disk, health, imprint, snapshot
 from qa.errors import IndexUnusable, UsageError
 from qa.library import Library
 
@@ -34,7 +34,7 @@ def backup(folder: Path, target: Path, *, progress: Callable[[int, int], None] =
         if target.resolve().is_relative_to(folder.resolve()):
             raise UsageError(f"{target} lies in the index itself.", "Name another folder, on another disk at best.")
         try:
-            target.mkdir(parents=True, exist_ok=True)
+            disk.make(target)
             if any(target.iterdir()):
                 raise UsageError(f"There is something in {target} already.", "Name a new folder.")
             with library.reading():
@@ -43,6 +43,8 @@ def backup(folder: Path, target: Path, *, progress: Callable[[int, int], None] =
                 derived = folder / snapshot.FOLDER / str(commit)
                 with suppress(FileNotFoundError, shutil.Error):  # it is made again when needed
                     shutil.copytree(derived, target / snapshot.FOLDER / str(commit))
+                    for path in (copied := target / snapshot.FOLDER, *copied.rglob("*")):
+                        disk.sync(path)
         except OSError as error:
             raise UsageError(
                 f"The copy in {target} cannot be written ({error.strerror or error}).", "Is the disk full?"

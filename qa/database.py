@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from qa import disk
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, QAError, UsageError
 
 FILE = "library.sqlite"
@@ -57,7 +58,7 @@ class Database:
         rows |= {name: str(value) for name, value in values.items()}
         rows["seal"] = seal_of(rows)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            disk.make(folder)
             for left in folder.glob(f"{work.name}*"):
                 left.unlink()
             connection = sqlite3.connect(work, isolation_level=None)
@@ -69,8 +70,7 @@ class Database:
                 connection.execute("PRAGMA journal_mode = WAL")
             finally:
                 connection.close()
-            work.replace(folder / FILE)
-            _sync(folder)
+            disk.place(work, folder / FILE)
         except (OSError, sqlite3.Error) as error:
             raise UsageError(
                 f"No index can be made in {folder} ({error}).", "Name a folder that can be written."
@@ -152,9 +152,7 @@ class Database:
             raise self._meaning(error) from error
         finally:
             target.close()
-        _sync(work)
-        work.replace(folder / FILE)
-        _sync(folder)
+        disk.place(work, folder / FILE)
 
     def faults(self) -> list[str]:
         """What SQLite itself finds wrong with the file: pages, trees, and keys that do not fit their rows."""
@@ -166,10 +164,11 @@ class Database:
         return [" ".join(map(str, row)) for row in found if row != ("ok",)]
 
     def wipe(self) -> None:
-        """Leave nothing in the file and its log but what is stored now: the file is written anew, and the log emptied
-        into it. Raises IndexBusy while a reader needs the log as it is."""
+        """Leave nothing in the file and its log but what is stored now, also after a loss of power: the file is written
+        anew, and the log emptied into it. Raises IndexBusy while a reader needs the log as it is."""
         self.change("VACUUM")
         self.settle()
+        disk.sync(self.folder / f"{FILE}-wal")  # SQLite does not wait for the log to be empty on the disk
 
     def settle(self) -> None:
         """Bring all that was committed from the log into the file, and empty the log. Raises IndexBusy while a reader
@@ -364,15 +363,6 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync(folder: Path) -> None:
-    """Wait until a folder's list of names is on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def seal_of(values: Mapping[str, str]) -> str:

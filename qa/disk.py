@@ -42,6 +42,23 @@ def link(path: Path, target: Path) -> None:
         sync(target)
 
 
+def make(folder: Path) -> None:
+    """A folder with those above it, as far as they are not there, on the disk: a file of which each byte is synced is
+    lost with a name above it that is not."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync(path.parent)
+
+
+def place(work: Path, target: Path) -> None:
+    """A file that was written under another name takes its own, for good, and not before all that is in it is on the
+    disk."""
+    sync(work)
+    work.replace(target)
+    sync(target.parent)
+
+
 def share(work: Path, like: Path) -> None:
     """Let whoever may read the index folder read what temporary-file functions made for its owner alone."""
     mode = stat.S_IMODE(like.stat().st_mode)
@@ -65,7 +82,12 @@ def sha256(path: Path) -> str:
 
 def sync(path: Path) -> None:
     """Wait until a file, or a folder's list of names, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        if path.is_dir():  # names can be put into a folder whose list may not be read
+            return
+        raise
     try:
         os.fsync(handle)
     finally:

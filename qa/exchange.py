@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import imprint, indexing, lock, models
+from qa import disk, imprint, indexing, lock, models
 from qa.database import FILE
 from qa.encoder import Encoder
 from qa.errors import UsageError
@@ -116,7 +116,7 @@ def import_(
         shutil.rmtree(work, ignore_errors=True)
         try:
             done = _taken_in(lines, work, settings, announce, progress)
-            (work / FILE).replace(settings.index / FILE)
+            disk.place(work / FILE, settings.index / FILE)
         finally:
             shutil.rmtree(work, ignore_errors=True)
         library = Library.open(settings.index, write=True)
@@ -152,6 +152,7 @@ def _taken_in(
                         encoder, maker = _encoder(maker, settings, announce)
                     library = Library.create(work, maker, forgotten=" ".join(map(str, row["forgotten"])))
                     held.callback(library.close)
+                    held.callback(library.settle)
                     total = int(row["documents"])
                     held.enter_context(library.writing())
                     roots = {root["name"]: Root(i, Path(root["path"]), root["name"]) for i, root in _counted(row)}

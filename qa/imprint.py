@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from qa import disk
 from qa.database import FILE as LIBRARY
 from qa.database import seal
 from qa.errors import IndexBusy
@@ -67,16 +67,13 @@ def renew(library: Library) -> None:
         work = library.folder / f".new-{FILE}"
         with work.open("w", encoding="utf-8") as out:
             json.dump({"stated": stated, "seal": seal(stated).hex()}, out)
-            out.flush()
-            os.fsync(out.fileno())
-        work.replace(library.folder / FILE)
-        _sync(library.folder)
+        disk.place(work, library.folder / FILE)
 
 
 def drop(folder: Path) -> None:
     """Take the imprint away, before the library's file is changed without a commit that is counted."""
     (folder / FILE).unlink(missing_ok=True)
-    _sync(folder)
+    disk.sync(folder)
 
 
 def read(folder: Path) -> Imprint | None:
@@ -113,15 +110,6 @@ def differences(found: Imprint, folder: Path) -> Iterator[tuple[int, int]]:
         elif now == then and began is not None:
             yield began * CHUNK, min(at * CHUNK, max(size, found.size))
             began = None
-
-
-def _sync(folder: Path) -> None:
-    """Wait until a folder's list of names is on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _hashes(file: Path) -> Iterator[str]:

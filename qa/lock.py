@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from qa import disk
 from qa.errors import IndexBusy, UsageError
 
 FILE = "lock"
@@ -43,7 +44,7 @@ def writer(folder: Path, command: str, wait_s: float = 0.0) -> Iterator[None]:
     and in place of an OSError in the block.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make(folder)
         file = (folder / FILE).open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
         if error.errno in _REASONS:

@@ -6,14 +6,13 @@ killed meanwhile leaves an index that is damaged as before, or one that says tha
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qa import health, imprint, lock, salvage, snapshot
+from qa import disk, health, imprint, lock, salvage, snapshot
 from qa.database import FILE, REPAIRED
 from qa.library import Library, below
 
@@ -85,10 +84,10 @@ def _mend(folder: Path, done: Repair, progress: Callable[[int, int], None]) -> R
 
 def _change_over(folder: Path) -> Path:
     """Put the repaired library, which is whole, in the place of the damaged one. May be begun again anywhere."""
-    _sync(folder / REPAIRED / FILE)
+    disk.sync(folder / REPAIRED / FILE)
     aside = _put_aside(folder)
     (folder / REPAIRED / FILE).replace(folder / FILE)
-    _sync(folder)
+    disk.sync(folder)
     shutil.rmtree(folder / REPAIRED, ignore_errors=True)
     return aside
 
@@ -101,15 +100,6 @@ def _put_aside(folder: Path) -> Path:
     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", imprint.FILE):
         if (folder / name).exists():
             (folder / name).replace(aside / name)
-    _sync(aside)
-    _sync(folder)
+    disk.sync(aside)
+    disk.sync(folder)
     return aside
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

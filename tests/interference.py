@@ -59,12 +59,20 @@ ROOMY = frozenset(
 )
 """Those that need room on the disk."""
 
-_BY_HANDLE = {"write", "pwrite64", "writev", "pwritev", "fsync", "fdatasync", "ftruncate", "fchmod", "fallocate"}
-_TARGET_IS_SECOND = {"link", "symlink"}
+BY_HANDLE = {
+    **dict.fromkeys(("write", "pwrite64", "writev", "pwritev", "sendfile"), 0),
+    **dict.fromkeys(("fsync", "fdatasync", "ftruncate", "fchmod", "fallocate"), 0),
+    "copy_file_range": 2,
+}
+"""Those that are given a file that is open, and at which place of their arguments."""
+
+_TARGET_IS_SECOND = {"symlink"}
+_OF_TWO = {"link", "linkat", "rename", "renameat", "renameat2"}
 _RELATIVE = {"openat", "mkdirat", "unlinkat", "renameat", "renameat2", "linkat", "fchmodat"}
 
-_CONT, _GETREGS, _SETREGS, _SEIZE = 7, 12, 13, 0x4206
-_TRACECLONE, _TRACESECCOMP, _EXITKILL = 1 << 3, 1 << 7, 1 << 20
+_CONT, _GETREGS, _SETREGS, _SYSCALL, _SEIZE = 7, 12, 13, 24, 0x4206
+_TRACESYSGOOD, _TRACECLONE, _TRACESECCOMP, _EXITKILL = 1, 1 << 3, 1 << 7, 1 << 20
+_RETURNED = signal.SIGTRAP | 0x80
 _EVENT_SECCOMP = 7
 _WALL = 0x40000000
 """Of linux/ptrace.h and linux/wait.h."""
@@ -75,7 +83,7 @@ _X86_64 = 0xC000003E
 _LOAD, _EQUALS, _ANY_OF, _RETURN = 0x20, 0x15, 0x45, 0x06
 """Of linux/prctl.h, linux/seccomp.h, linux/audit.h and linux/bpf_common.h."""
 
-_AX, _DX, _SI, _DI, _CALL = 10, 12, 13, 14, 15
+_R10, _AX, _DX, _SI, _DI, _CALL = 7, 10, 12, 13, 14, 15
 """Places in user_regs_struct."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -89,11 +97,15 @@ class _Program(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to the system that a thread is about to make: its name and the file or folder that it concerns."""
+    """A call to the system that a thread is about to make: its name, the file or folder that it concerns (of two names
+    of a file the second is `target`), and its first four arguments."""
 
     name: str
     path: str
     pid: int
+    thread: int = 0
+    target: str = ""
+    arguments: tuple[int, ...] = ()
 
 
 Verdict = int | None
@@ -137,50 +149,83 @@ def submit(calls: Iterable[str] | None = None) -> None:
         raise OSError(ctypes.get_errno(), "calls cannot be filtered")
 
 
-def attend(pid: int, begin: Callable[[], None], judge: Callable[[Call], Verdict]) -> int:
+def attend(
+    pid: int,
+    begin: Callable[[], None],
+    judge: Callable[[Call], Verdict],
+    returned: Callable[[Call, int], None] | None = None,
+) -> int:
     """Trace a child that waits for `begin`, and ask `judge` what becomes of each call that it was submitted for, until
-    it ends; its exit code, as of subprocess."""
-    _ask(_SEIZE, pid, 0, _TRACECLONE | _TRACESECCOMP | _EXITKILL)
+    it ends; its exit code, as of subprocess. `returned` is told what each of them gave, before anything follows it in
+    its thread."""
+    _ask(_SEIZE, pid, 0, _TRACESYSGOOD | _TRACECLONE | _TRACESECCOMP | _EXITKILL)
+    under_way: dict[int, Call] = {}
     begin()
     while True:
         thread, status = os.waitpid(-1, _WALL)
         if os.WIFSTOPPED(status):
             event, number = status >> 16, os.WSTOPSIG(status)
+            request = _CONT
             if event == _EVENT_SECCOMP:
-                _stopped(pid, thread, judge)
-            _go_on(thread, 0 if event else number)
+                call = _stopped(pid, thread, judge)
+                if call is not None and returned is not None:
+                    under_way[thread] = call
+                    request = _SYSCALL
+            elif number == _RETURNED and returned is not None and thread in under_way:
+                registers = _registers(thread)
+                if registers is not None:
+                    returned(under_way.pop(thread), ctypes.c_long(registers[_AX]).value)
+            _go_on(request, thread, 0 if event or number == _RETURNED else number)
         elif thread == pid:
             return os.waitstatus_to_exitcode(status)
 
 
-def _stopped(pid: int, thread: int, judge: Callable[[Call], Verdict]) -> None:
+def _registers(thread: int) -> ctypes.Array[ctypes.c_ulong] | None:
+    """None of one that was ended meanwhile."""
     registers = (ctypes.c_ulong * 27)()
     try:
         _ask(_GETREGS, thread, 0, ctypes.addressof(registers))
     except ProcessLookupError:
-        return
-    verdict = judge(_call(pid, registers))
+        return None
+    return registers
+
+
+def _stopped(pid: int, thread: int, judge: Callable[[Call], Verdict]) -> Call | None:
+    registers = _registers(thread)
+    if registers is None:
+        return None
+    call = _call(pid, thread, registers)
+    verdict = judge(call)
     if verdict is None:
         os.kill(pid, signal.SIGKILL)
     elif verdict:
         registers[_CALL] = -1 & (2**64 - 1)
         registers[_AX] = -verdict & (2**64 - 1)
         _ask(_SETREGS, thread, 0, ctypes.addressof(registers))
+    return call
 
 
-def _call(pid: int, registers: ctypes.Array[ctypes.c_ulong]) -> Call:
+def _call(pid: int, thread: int, registers: ctypes.Array[ctypes.c_ulong]) -> Call:
     name = _NAMES.get(registers[_CALL], str(registers[_CALL]))
+    given = tuple(registers[at] for at in (_DI, _SI, _DX, _R10))
     try:
-        if name in _BY_HANDLE:
-            return Call(name, str(Path(f"/proc/{pid}/fd/{registers[_DI]}").readlink()), pid)
+        if name in BY_HANDLE:
+            handle = given[BY_HANDLE[name]]
+            return Call(name, str(Path(f"/proc/{pid}/fd/{handle}").readlink()), pid, thread, "", given)
         if name in _RELATIVE:
-            path = _text(pid, registers[_SI])
-            folder = ctypes.c_int(registers[_DI]).value
-            base = Path("/" if folder < 0 else Path(f"/proc/{pid}/fd/{folder}").readlink())
-            return Call(name, str(base / path), pid)
-        return Call(name, _text(pid, registers[_SI if name in _TARGET_IS_SECOND else _DI]), pid)
+            target = _below(pid, given[2], given[3]) if name in _OF_TWO else ""
+            return Call(name, _below(pid, given[0], given[1]), pid, thread, target, given)
+        target = _text(pid, given[1]) if name in _OF_TWO else ""
+        return Call(name, _text(pid, given[1 if name in _TARGET_IS_SECOND else 0]), pid, thread, target, given)
     except OSError:
-        return Call(name, "", pid)
+        return Call(name, "", pid, thread, "", given)
+
+
+def _below(pid: int, folder: int, address: int) -> str:
+    """The path at an address, which begins in a folder by its handle."""
+    handle = ctypes.c_int(folder).value
+    base = Path("/" if handle < 0 else Path(f"/proc/{pid}/fd/{handle}").readlink())
+    return str(base / _text(pid, address))
 
 
 _NAMES = {number: name for name, number in CALLS.items()}
@@ -189,12 +234,15 @@ _NAMES = {number: name for name, number in CALLS.items()}
 def _text(pid: int, address: int) -> str:
     with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
         memory.seek(address)
-        return os.fsdecode(memory.read(4096 - address % 4096).split(b"\0")[0])
+        text = b""
+        while b"\0" not in text:  # page by page, as the one after may not be there
+            text += memory.read(4096 - (address + len(text)) % 4096)
+        return os.fsdecode(text.split(b"\0")[0])
 
 
-def _go_on(thread: int, number: int) -> None:
+def _go_on(request: int, thread: int, number: int) -> None:
     with suppress(ProcessLookupError):  # it was ended meanwhile
-        _ask(_CONT, thread, 0, number)
+        _ask(request, thread, 0, number)
 
 
 def _ask(request: int, thread: int, address: int, data: int) -> None:

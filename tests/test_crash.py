@@ -299,7 +299,7 @@ class Trial:
         assert done.code == 0, done.said
         assert same(home.state(), self.states[-1])
         self.calls = done.calls
-        self._acknowledged = done.said.strip().splitlines()[-1][:24]
+        self.acknowledged = done.said.strip().splitlines()[-1][:24]
         self._again()
         self.last = home.state()
         self.restore()
@@ -328,7 +328,7 @@ class Trial:
         found = self.home.state()
         state = [same(found, each) for each in self.states]
         assert any(state), (named, done.said, found if isinstance(found, str) else "a mix")
-        if done.code == 0 or self._acknowledged in done.said:
+        if done.code == 0 or self.acknowledged in done.said:
             assert state[-1], (named, "lost")
         if not isinstance(found, str):
             assert health.verify(self.home.index).damages == (), named

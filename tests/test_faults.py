@@ -228,7 +228,10 @@ def nothing(*given: Any, **more: Any) -> None:
 
 FAULTS: dict[str, tuple[Law, Fault]] = {
     "a snapshot is not synced": (names_are_given_to_what_is_on_the_disk, setting(disk, "sync", nothing)),
-    "a repaired library is not synced": (names_are_given_to_what_is_on_the_disk, setting(repair, "_sync", nothing)),
+    "a repaired library is not synced": (
+        names_are_given_to_what_is_on_the_disk,
+        setting(repair, "disk", type("", (), {"sync": nothing})),
+    ),
     "commits are not synced": (what_is_committed_is_synced, without("synchronous = FULL", "synchronous = OFF")),
     "the number is committed after the documents": (
         readers_see_the_old_state_or_the_new_one_at_every_statement,

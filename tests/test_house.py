@@ -32,8 +32,8 @@ ROOMS: dict[str, str] = {
     "sentences": "records",
     "passages": "records",
     "encoder": "errors records",
-    "database": "errors",
-    "lock": "errors",
+    "database": "disk errors",
+    "lock": "disk errors",
     "library": "database errors notes records",
     "notes": "database records",
     "vectors": "errors stack",
@@ -54,15 +54,15 @@ ROOMS: dict[str, str] = {
     "disk": "",
     "piece": "errors folding interaction lexical library records vectors wording",
     "snapshot": "disk errors folding interaction lexical library piece records vectors",
-    "imprint": "database errors library",
+    "imprint": "database disk errors library",
     "health": "database errors imprint library lock snapshot",
-    "backup": "errors health imprint library snapshot",
+    "backup": "disk errors health imprint library snapshot",
     "salvage": "database imprint library",
-    "repair": "database health imprint library lock salvage snapshot",
+    "repair": "database disk health imprint library lock salvage snapshot",
     "forgetting": "database errors imprint indexing library lock repair settings snapshot",
     "reencoding": "encoder errors imprint indexing library lock models noise passages records sentences settings "
     "snapshot",
-    "exchange": "database encoder errors imprint indexing library lock models records settings",
+    "exchange": "database disk encoder errors imprint indexing library lock models records settings",
     "answers": "confidence folding locating marking records",
     "confidence": "records",
     "marking": "records",
@@ -103,8 +103,8 @@ ROOMS: dict[str, str] = {
     "asking": "errors payload records",
     "web": "asking coverage errors facsimiles pageview payload records sourceview viewing",
     "terminal": "coverage database forgetting health indexing records repair tracing",
-    "cli": "backup database engine errors evaluation exchange following forgetting health indexing inspection library "
-    "migration payload records reencoding repair report settings terminal tracing web",
+    "cli": "backup database disk engine errors evaluation exchange following forgetting health indexing inspection "
+    "library migration payload records reencoding repair report settings terminal tracing web",
 }
 """Every room of the package, and the rooms that it may import."""
 

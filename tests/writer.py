@@ -15,13 +15,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import interference
 from interference import Call, Verdict
+from journal import Journal
 
 from qa import cli, foreign, formats, indexing, models, reencoding
 from qa.encoder import Encoder
@@ -115,29 +116,38 @@ def prepare(cache: Path, names: Iterable[str]) -> None:
 
 def run(command: list[str], fate: dict[str, Any] | None) -> dict[str, Any]:
     """How a command ended and what it said, which calls it made as far as they were counted, and how many passages it
-    encoded."""
-    held = Fate(**fate) if fate is not None else Fate("")
+    encoded. Where its fate is a `journal` (the name of a file), nothing befalls it, and what it does is put down: bytes
+    in that file, events in one beside."""
     Counting.count[:] = bytes(8)
     gate, go = os.pipe()
-    with tempfile.TemporaryFile() as said:
+    with ExitStack() as held:
+        said = held.enter_context(tempfile.TemporaryFile())
+        journal, befalls = None, Fate("")
+        if fate is not None and "journal" in fate:
+            journal = Journal(fate["below"], held.enter_context(Path(fate["journal"]).open("wb")))
+        elif fate is not None:
+            befalls = Fate(**fate)
         pid = os.fork()
         if not pid:
             os.close(go)
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
             if fate is not None:
-                interference.submit(None if held.every else interference.CALLS)
+                interference.submit(None if befalls.every else interference.CALLS)
             os.read(gate, 1)
             _end(command)
         os.close(gate)
-        if fate is not None:
-            code = interference.attend(pid, lambda: os.close(go), held.judge)
+        if journal is not None:
+            code = interference.attend(pid, lambda: os.close(go), journal.judge, journal.returned)
+            Path(f"{journal.data.name}.json").write_text(json.dumps(journal.events), "utf-8")
+        elif fate is not None:
+            code = interference.attend(pid, lambda: os.close(go), befalls.judge)
         else:
             os.close(go)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         said.seek(0)
         told = said.read().decode("utf-8", "replace")
-        return {"code": code, "said": told, "calls": held.calls, "encoded": Counting.encoded()}
+        return {"code": code, "said": told, "calls": befalls.calls, "encoded": Counting.encoded()}
 
 
 def _end(command: list[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from qa import terminal
+from qa import disk, terminal
 from qa.cli.building import build
 from qa.cli.options import index_options, settings_of, wait_option
 from qa.cli.speaking import announce, print_json, told
@@ -120,7 +120,7 @@ def _whole(file: Path) -> Iterator[BinaryIO]:
     try:
         with work.open("wb") as out:
             yield out
-        work.replace(file)
+        disk.place(work, file)
     finally:
         work.unlink(missing_ok=True)
 
