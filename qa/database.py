@@ -73,7 +73,8 @@ class Database:
             disk.place(work, folder / FILE)
         except (OSError, sqlite3.Error) as error:
             raise UsageError(
-                f"No index can be made in {folder} ({error}).", "Name a folder that can be written."
+                f"No index can be made in {folder} ({error}).",
+                "Is the disk full or failing? Or name a folder that can be written.",
             ) from error
         return cls.open(folder, number, write=True)
 

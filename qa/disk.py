@@ -10,6 +10,10 @@ import stat
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 MAPPED_BYTES = 2**18
 """A file of so many is mapped to be hashed, which is 1.4 times as fast as reading it; a smaller one is read."""
@@ -25,6 +29,16 @@ def whole(folder: Path, files: Mapping[str, str]) -> bool:
                 lambda names: all(sha256(folder / name) == files[name] for name in names), (largest[::2], largest[1::2])
             )
         )
+
+
+def store(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as a file that `numpy.load` reads. Raises OSError where it cannot be written wholly, which
+    `numpy.save` does not notice: it writes through C, and does not ask whether its buffer came to the disk."""
+    form = np.lib.format
+    whole = np.ascontiguousarray(array)
+    with path.open("wb") as file:
+        form.write_array_header_1_0(file, form.header_data_from_array_1_0(whole))
+        file.write(whole.data)
 
 
 def link(path: Path, target: Path) -> None:

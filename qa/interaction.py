@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qa import disk
 from qa.errors import IndexUnusable
 from qa.stack import Stack
 
@@ -72,9 +73,10 @@ class Tokens:
         return cls(codes, [count for part in parts for count in part._counts.parts], dimensions, order)
 
     def save(self, folder: Path) -> None:
-        """Write what `build` made to `folder`; the caller makes it durable and hashes it."""
-        np.save(folder / CODES, self._codes.parts[0])
-        np.save(folder / COUNTS, self._counts.parts[0])
+        """Write what `build` made to `folder`; the caller makes it durable and hashes it. Raises OSError where it
+        cannot be written."""
+        disk.store(folder / CODES, self._codes.parts[0])
+        disk.store(folder / COUNTS, self._counts.parts[0])
 
     @classmethod
     def load(cls, folder: Path, dimensions: int) -> Tokens:

@@ -115,14 +115,15 @@ class Lexicon:
         cls, folder: Path, parts: Sequence[tuple[int, int]] = ((0, 0),), order: NDArray[np.int64] | None = None
     ) -> Lexicon:
         """What `build` or `arrange` wrote to `folder`. `parts` are number and size of each part in it, and the first
-        text is the `order[0]`-th of them one after another. Raises IndexUnusable when it is no index."""
+        text is the `order[0]`-th of them one after another. Raises IndexUnusable when it is no index, OSError where it
+        cannot be read or no lock be made beside it."""
         import tantivy
 
         try:
             index = tantivy.Index.open(str(folder))
             index.config_reader(reload_policy=STILL)
         except ValueError as error:
-            raise IndexUnusable(f"The folder {folder} is not a lexical index.") from error
+            raise (_refused(error, folder) or IndexUnusable(f"The folder {folder} is not a lexical index.")) from error
         return cls(index, parts, order)
 
     def terms(self, question: str) -> tuple[Term, ...]:
@@ -303,12 +304,15 @@ def _written(texts: Iterable[str], folder: Path | None, part: int) -> Any:
         writer.commit()
         writer.wait_merging_threads()
         index.reload()
-    except ValueError as error:  # tantivy's only one, of a full or failing disk too
-        told = _NUMBER.search(str(error))
-        if told is None:
-            raise OSError(f"{folder or 'memory'}: {error}") from error
-        raise OSError(int(told[1]), os.strerror(int(told[1])), str(folder)) from error
+    except ValueError as error:
+        raise (_refused(error, folder) or OSError(f"{folder or 'memory'}: {error}")) from error
     return index
+
+
+def _refused(error: ValueError, folder: Path | None) -> OSError | None:
+    """What the system said, where it was that; a ValueError is tantivy's only error."""
+    told = _NUMBER.search(str(error))
+    return None if told is None else OSError(int(told[1]), os.strerror(int(told[1])), str(folder))
 
 
 def _tied(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa import folding, lexical
+from qa import disk, folding, lexical
 from qa.errors import IndexUnusable
 from qa.interaction import Tokens
 from qa.lexical import Meta
@@ -141,8 +141,8 @@ def build(library: Library, identities: Sequence[str], folder: Path, number: int
     marks = np.array([mark(sentence) for sentence in texts["sentences"]], dtype=np.int64)[:, None]
     places = np.array(spans, dtype=np.int64).reshape(-1, 2)
     about = np.array(passages, dtype=np.int64).reshape(-1, 3)
-    np.save(place / PASSAGES, np.hstack([about, folding.digests(bare)]))
-    np.save(place / SENTENCES, np.hstack([places, marks, folding.digests(texts["sentences"])]))
+    disk.store(place / PASSAGES, np.hstack([about, folding.digests(bare)]))
+    disk.store(place / SENTENCES, np.hstack([places, marks, folding.digests(texts["sentences"])]))
     dimensions = library.maker.dimensions
     Vectors.build((held.vectors for held in encodings), dimensions).save(place)
     Tokens.build(((held.codes, held.tokens) for held in encodings), dimensions).save(place)

@@ -38,7 +38,7 @@ ROOMS: dict[str, str] = {
     "notes": "database records",
     "vectors": "errors stack",
     "lexical": "errors wording",
-    "interaction": "errors stack",
+    "interaction": "disk errors stack",
     "ranking": "records",
     "reader": "errors records",
     "reranker": "errors records",
@@ -52,7 +52,7 @@ ROOMS: dict[str, str] = {
     "migration": "database imprint library lock",
     "readers": "errors exports models reader records",
     "disk": "",
-    "piece": "errors folding interaction lexical library records vectors wording",
+    "piece": "disk errors folding interaction lexical library records vectors wording",
     "snapshot": "disk errors folding interaction lexical library piece records vectors",
     "imprint": "database disk errors library",
     "health": "database errors imprint library lock snapshot",
@@ -158,9 +158,9 @@ LIBRARIES: dict[str, str] = {
     "selectolax": "formats",
     "markdown_it": "formats",
     "charset_normalizer": "formats",
-    "numpy": "answers candidates crossencoders encoder engine evaluation exact exchange explaining filtering folding "
-    "indexing interaction lexical library piece quantisation ranking reader readers records reranker snapshot stack "
-    "tracing training vectors",
+    "numpy": "answers candidates crossencoders disk encoder engine evaluation exact exchange explaining filtering "
+    "folding indexing interaction lexical library piece quantisation ranking reader readers records reranker snapshot "
+    "stack tracing training vectors",
 }
 """Every library from outside the standard one (and sqlite3), and the rooms that may import it."""
 
