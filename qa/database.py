@@ -101,8 +101,10 @@ class Database:
             raise IndexMissing(
                 f"There is no index in {self.folder}.", f"Make one: qa index FOLDER{flag(self.folder)}"
             ) from error
-        except OSError:
+        except PermissionError:
             readable = False
+        except OSError as error:
+            raise self._failed(error) from error
         if not readable:
             raise UsageError(f"The index in {self.folder} may not be read.", "Give yourself permission to read it.")
         try:
@@ -117,6 +119,8 @@ class Database:
                 _ = self.birth, int(self.text("commit"))
         except sqlite3.DatabaseError as error:
             raise self._meaning(error) from error
+        except OSError as error:
+            raise self._failed(error) from error
         except ValueError as error:
             raise self.damaged(f"{FILE} cannot be read ({error})") from error
         if self._number is not None and found != str(self._number):
@@ -297,11 +301,21 @@ class Database:
                 "Is the disk full or failing, or the folder read-only?",
             )
         if code == sqlite3.SQLITE_IOERR and extended != sqlite3.SQLITE_IOERR_SHORT_READ:
-            return UsageError(
-                f"The disk is full or failed while the index in {self.folder} was read or written ({error}).",
-                "What was committed is kept. Make room or look after the disk, then run the command again.",
-            )
+            return self._failed(error)
+        if code == sqlite3.SQLITE_CORRUPT:  # what SQLite also calls it when the disk fails to read a page
+            try:
+                with (self.folder / FILE).open("rb") as file:
+                    while file.read(2**20):
+                        pass
+            except OSError as failure:
+                return self._failed(failure)
         return self.damaged(f"{FILE} cannot be read ({error})")
+
+    def _failed(self, error: Exception) -> QAError:
+        return UsageError(
+            f"The disk is full or failed while the index in {self.folder} was read or written ({error}).",
+            "What was committed is kept. Make room or look after the disk, then run the command again.",
+        )
 
     def damaged(self, what: str) -> QAError:
         return IndexUnusable(f"The index in {self.folder} is damaged: {what}.", anew(self.folder))

@@ -3,18 +3,19 @@
     python tests/bench_crash.py CACHE LOG [OPERATION...]
 
 A line of JSON in the LOG for each point; those that it holds already are not tried again, so it goes on where it was
-ended. Each kind of place comes first: the first, middle and last of the calls of one name that concern one file.
+ended.
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import random
 import re
 import sys
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,14 @@ WAYS = {
     "EIO from then on": (errno.EIO, True),
     "ENOSPC once": (errno.ENOSPC, False),
 }
-"""What befalls a command, in the order in which it is tried."""
+"""What befalls a command."""
+
+Point = tuple[str, str, int]
+"""Operation, way, and number of the call."""
 
 
-LEXICON = re.compile(f"/({'|'.join(piece.LEXICONS)})/")
-"""Three that are written alike."""
+ALIKE = re.compile(rf"/({'|'.join(piece.LEXICONS)}|\d+)(?=/|$)")
+"""Folders that are written alike: lexicons, snapshots, pieces."""
 
 
 def main(cache: Path, log: Path, names: list[str]) -> None:
@@ -58,18 +62,13 @@ def main(cache: Path, log: Path, names: list[str]) -> None:
             if not names or operation.name in names:
                 folder = held.enter_context(tempfile.TemporaryDirectory(prefix="qa-crash-", dir=MEMORY))
                 trials[operation.name] = Trial(operation, Home(Path(folder), small, cache, writer))
-        plan = list(_plan(trials.values()))
-        for name, trial in trials.items():
-            print(f"{name}: {len(trial.calls)} calls, {len(_places(trial))} at the first, middle or last of a kind")
-        print(f"{len(plan)} points, {len(tried)} tried before", flush=True)
-        for trial, way, point in plan:
-            if (trial.operation.name, way, point) not in tried:
-                row = {"operation": trial.operation.name, "way": way, "point": point, **_try(trial, way, point)}
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
-                out.flush()
-                done.append(row)
-    for (operation, way), count in sorted(Counter((row["operation"], row["way"]) for row in done).items()):
-        print(operation, way, count, dict(Counter(row["found"] for row in done if row["way"] == way)), sep="; ")
+        for trial, way, point in _plan(trials.values(), tried):
+            row = {"operation": trial.operation.name, "way": way, "point": point, **_try(trial, way, point)}
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            out.flush()
+            done.append(row)
+    for (operation, way, found), count in sorted(Counter((r["operation"], r["way"], r["found"]) for r in done).items()):
+        print(f"{operation}, {way}: {count} {found or 'as it must'}")
 
 
 def _try(trial: Trial, way: str, point: int) -> dict[str, Any]:
@@ -82,30 +81,29 @@ def _try(trial: Trial, way: str, point: int) -> dict[str, Any]:
     return {"found": "", "code": done.code, "call": at[0], "file": _file(trial, at[1])}
 
 
-def _plan(trials: Any) -> Iterator[tuple[Trial, str, int]]:
-    """Kinds of places first, then all other points by way."""
-    first = {trial.operation.name: _places(trial) for trial in trials}
-    for is_first in (True, False):
-        for way in WAYS:
-            for trial in trials:
-                for point, (name, _) in enumerate(trial.calls, start=1):
-                    is_full = WAYS[way][0] == errno.ENOSPC
-                    if (point in first[trial.operation.name]) == is_first and (
-                        not is_full or name in interference.ROOMY
-                    ):
-                        yield trial, way, point
-
-
-def _places(trial: Trial) -> set[int]:
-    """First, middle and last of the calls of one name that concern one file."""
-    held = defaultdict(list)
-    for point, (name, path) in enumerate(trial.calls, start=1):
-        held[name, _file(trial, path)].append(point)
-    return {points[at] for points in held.values() for at in (0, len(points) // 2, -1)}
+def _plan(trials: Iterable[Trial], tried: Collection[Point]) -> list[tuple[Trial, str, int]]:
+    """All points that are not tried yet: one of each kind of place first (a way, a call and what kind of file it
+    concerns, in whatever operation), then another of each, and so on."""
+    every = []
+    for trial in trials:
+        for at, (call, path) in enumerate(trial.calls, start=1):
+            for way, (number, _) in WAYS.items():
+                if number != errno.ENOSPC or call in interference.ROOMY:
+                    every.append((trial, way, at, (way, call, _file(trial, path))))
+    random.Random(1).shuffle(every)
+    every.sort(key=lambda point: (point[0].operation.name, *point[1:3]) not in tried)
+    ranks: Counter[tuple[str, str, str]] = Counter()
+    ranked = []
+    for trial, way, at, kind in every:
+        if (trial.operation.name, way, at) not in tried:
+            ranked.append((ranks[kind], trial, way, at))
+        ranks[kind] += 1
+    print(f"{len(every)} points of {len(ranks)} kinds, {len(every) - len(ranked)} tried before", flush=True)
+    return [point for _, *point in sorted(ranked, key=lambda point: point[0])]
 
 
 def _file(trial: Trial, path: str) -> str:
-    return LEXICON.sub("/*/", likeness.plain(path.removeprefix(f"{trial.home.index}/")))
+    return ALIKE.sub("/*", likeness.plain(path.removeprefix(f"{trial.home.index}/")))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import platform
 import signal
 import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,19 @@ CALLS = {
 """Calls that change files or make changes durable, by their numbers on x86-64; "open" and "openat" where they make a
 file."""
 
+READS = {
+    "read": 0,
+    "open": 2,
+    "pread64": 17,
+    "readv": 19,
+    "getdents64": 217,
+    "openat": 257,
+    "newfstatat": 262,
+    "preadv": 295,
+    "statx": 332,
+}
+"""Calls that read files and folders, or begin to."""
+
 ROOMY = frozenset(
     {"write", "pwrite64", "writev", "pwritev", "sendfile", "copy_file_range", "fallocate"}
     | {"open", "creat", "openat", "mkdir", "mkdirat", "link", "linkat", "symlink"}
@@ -62,13 +75,14 @@ ROOMY = frozenset(
 BY_HANDLE = {
     **dict.fromkeys(("write", "pwrite64", "writev", "pwritev", "sendfile"), 0),
     **dict.fromkeys(("fsync", "fdatasync", "ftruncate", "fchmod", "fallocate"), 0),
+    **dict.fromkeys(("read", "pread64", "readv", "preadv", "getdents64"), 0),
     "copy_file_range": 2,
 }
 """Those that are given a file that is open, and at which place of their arguments."""
 
 _TARGET_IS_SECOND = {"symlink"}
 _OF_TWO = {"link", "linkat", "rename", "renameat", "renameat2"}
-_RELATIVE = {"openat", "mkdirat", "unlinkat", "renameat", "renameat2", "linkat", "fchmodat"}
+_RELATIVE = {"openat", "newfstatat", "statx", "mkdirat", "unlinkat", "renameat", "renameat2", "linkat", "fchmodat"}
 
 _CONT, _GETREGS, _SETREGS, _SYSCALL, _SEIZE = 7, 12, 13, 24, 0x4206
 _TRACESYSGOOD, _TRACECLONE, _TRACESECCOMP, _EXITKILL = 1, 1 << 3, 1 << 7, 1 << 20
@@ -128,19 +142,19 @@ def lacking() -> str:
     return ""
 
 
-def submit(calls: Iterable[str] | None = None) -> None:
-    """Have this process, and threads that it starts, be stopped at calls of these names, or at every call."""
+def submit(calls: Mapping[str, int] | None = None) -> None:
+    """Have this process, and threads that it starts, be stopped at these calls (CALLS or READS), or at every call."""
     steps: list[tuple[int, int, int, int]] = [(_LOAD, 0, 0, 4), (_EQUALS, 1, 0, _X86_64), (_RETURN, 0, 0, _ALLOW)]
     if calls is None:
         steps.append((_RETURN, 0, 0, _TRACE))
     else:
         steps.append((_LOAD, 0, 0, 0))
-        for name in calls:
+        for name, number in calls.items():
             flags = {"open": 24, "openat": 32}.get(name)
-            if flags is None:
-                steps += [(_EQUALS, 0, 1, CALLS[name]), (_RETURN, 0, 0, _TRACE)]
+            if flags is None or calls is READS:
+                steps += [(_EQUALS, 0, 1, number), (_RETURN, 0, 0, _TRACE)]
             else:
-                steps += [(_EQUALS, 0, 4, CALLS[name]), (_LOAD, 0, 0, flags), (_ANY_OF, 0, 1, os.O_CREAT)]
+                steps += [(_EQUALS, 0, 4, number), (_LOAD, 0, 0, flags), (_ANY_OF, 0, 1, os.O_CREAT)]
                 steps += [(_RETURN, 0, 0, _TRACE), (_RETURN, 0, 0, _ALLOW)]
         steps.append((_RETURN, 0, 0, _ALLOW))
     code = b"".join(struct.pack("=HBBI", *step) for step in steps)
@@ -228,7 +242,7 @@ def _below(pid: int, folder: int, address: int) -> str:
     return str(base / _text(pid, address))
 
 
-_NAMES = {number: name for name, number in CALLS.items()}
+_NAMES = {number: name for name, number in (CALLS | READS).items()}
 
 
 def _text(pid: int, address: int) -> str:

@@ -479,6 +479,37 @@ def test_a_writer_whose_disk_is_full_or_fails_loses_nothing_and_says_why_and_que
     print(f"\n{operation}: {len(trial.calls)} calls, {2 * len(points)} errors, {count} commands failed")
 
 
+@pytest.mark.slow
+def test_asked_of_a_disk_that_fails_to_read_it_answers_rightly_or_says_so(home: Home) -> None:
+    """A file that SQLite fails to read once, and then not, it calls malformed as if it were damaged."""
+    _filled(home)
+    mark = likeness.mark(home.index)
+    question = ("ask", QUESTIONS[0], "--no-reader")
+
+    def cited(done: Done) -> list[str]:
+        return [line for line in done.said.splitlines() if ".md:" in line]
+
+    whole = home.run(*question, reads=True)
+    assert whole.code == 0
+    assert cited(whole)
+    answered = 0
+    for point in sample(len(whole.calls), max(SHARE, 0.05), 4):
+        for lasting in (False, True):
+            done = home.run(*question, reads=True, at=point, errno=errno.EIO, lasting=lasting)
+            named = (lasting, *done.calls[point - 1 : point], done.said)
+            if done.code == 0:
+                assert cited(done) == cited(whole), named
+                answered += 1
+            else:
+                assert done.code == 2, named
+                said = "fail|Input/output error" if lasting else f"fail|Input/output error|{FILE} cannot be read"
+                assert re.search(said, done.said), named
+                assert "fault in this program" not in done.said, named
+                assert not cited(done), named
+    assert answered
+    assert likeness.mark(home.index) == mark
+
+
 PER_DOCUMENT = 3
 """Passages of a story."""
 

@@ -24,7 +24,7 @@ import interference
 from interference import Call, Verdict
 from journal import Journal
 
-from qa import cli, foreign, formats, indexing, models, reencoding
+from qa import cli, engine, foreign, formats, indexing, models, reencoding
 from qa.encoder import Encoder
 from qa.reading import Outcome, Readers
 from qa.records import Document, Encoding, Passage
@@ -69,14 +69,15 @@ class Counting(Encoder):
 class Fate:
     """What befalls a command: nothing, or at the call of number `at` among those that concern files `below` a folder
     its end or, where there is an `errno`, that error; and at every later call that it can befall, if it is `lasting`:
-    what needs no room does not fail for want of any. All calls are counted if it is of `every` call, else those that
-    change files or make changes durable."""
+    what needs no room does not fail for want of any. All calls are counted if it is of `every` call, those that read if
+    it is of `reads`, else those that change files or make changes durable."""
 
     below: str
     at: int = 0
     errno: int = 0
     lasting: bool = False
     every: bool = False
+    reads: bool = False
     calls: list[tuple[str, str]] = field(default_factory=list)
 
     def judge(self, call: Call) -> Verdict:
@@ -101,7 +102,7 @@ def prepare(cache: Path, names: Iterable[str]) -> None:
     foreign.QUESTIONS = QUESTIONS
     models.exported = lambda name, *given, **more: exported[name]
     models.cached = lambda mark, *given, **more: next((m for m in exported.values() if m.fingerprint == mark), None)
-    for room in (indexing, reencoding):
+    for room in (indexing, reencoding, engine):
         room.Encoder = lambda model, threads=0: encoders[model.fingerprint]
         room.BATCH_PASSAGES = BATCH_PASSAGES
     indexing.Readers = Inline
@@ -111,7 +112,14 @@ def prepare(cache: Path, names: Iterable[str]) -> None:
             Path(home, "docs", "a.md").write_text("The ferry leaves at noon.\n")
             with suppress(SystemExit), redirect_stdout(nowhere), redirect_stderr(nowhere):
                 model = () if command[0] == "verify" else ("--model", next(iter(exported)))
-                cli.qa.main([*command, *model, "--index", f"{home}/index"], "qa", standalone_mode=False)
+                _main([*command, *model, "--index", f"{home}/index"])
+
+
+def _main(command: list[str]) -> None:
+    if command[0] == "ask":
+        cli.ask.main(command[1:], "ask", standalone_mode=False)
+    else:
+        cli.qa.main(command, "qa", standalone_mode=False)
 
 
 def run(command: list[str], fate: dict[str, Any] | None) -> dict[str, Any]:
@@ -132,9 +140,10 @@ def run(command: list[str], fate: dict[str, Any] | None) -> dict[str, Any]:
             os.close(go)
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
-            if fate is not None:
-                interference.submit(None if befalls.every else interference.CALLS)
             os.read(gate, 1)
+            if fate is not None:  # by now it is attended: whom nobody attends a call fails that would be stopped
+                calls = interference.READS if befalls.reads else interference.CALLS
+                interference.submit(None if befalls.every else calls)
             _end(command)
         os.close(gate)
         if journal is not None:
@@ -153,7 +162,7 @@ def run(command: list[str], fate: dict[str, Any] | None) -> dict[str, Any]:
 def _end(command: list[str]) -> None:
     code = 70
     try:
-        cli.qa.main(command, "qa", standalone_mode=False)
+        _main(command)
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
