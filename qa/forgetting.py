@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa import imprint, indexing, lock, snapshot
+from qa.database import FILE as LIBRARY
 from qa.database import REPAIRED
 from qa.errors import UsageError
 from qa.library import Library, Root, below, identity
@@ -31,22 +33,15 @@ def forget(
     """Remove documents by their names (paths as indexed, or on disk; or folders of documents) from every byte of the
     index in `settings.index`; a later run of indexing leaves their files out. May be said again when interrupted.
 
-    Raises UsageError when nothing of a name is known, IndexBusy when another process writes to the index or reads what
-    is to go.
+    Raises UsageError when nothing of a name is known, or when the disk has no room for the library to be written anew,
+    before anything is changed; IndexBusy when another process writes to the index or reads what is to go.
     """
     Library.open(settings.index).close()
     with lock.writer(settings.index, "qa forget", wait_s):
+        meant = _all_meant(names, settings.index)
+        _check_room(settings.index)
         library = indexing.to_write(settings.index)
         try:
-            meant = []
-            for name in names:
-                found = list(_meant(library, name))
-                if not found:
-                    raise UsageError(
-                        f"Nothing in the index in {settings.index} is called {name}, or was forgotten by that name.",
-                        "Name a document, or a folder of some, as citations do, or by its path on disk.",
-                    )
-                meant += [one for one in found if one not in meant]
             counts = {known.id: library.sentences(known.id) for known in library.sources()}
             documents = [(path, counts.get(identity(root, below_root), 0)) for root, below_root, path in meant]
             indexing.make_room(settings.index)
@@ -55,7 +50,7 @@ def forget(
                     library.forget(root, path)
                 for root in {root for root, path, _ in meant if path == root.name and root.path.is_file()}:
                     library.drop_root(root)
-            aside = tuple(sorted(path for path in settings.index.glob(f"{ASIDE}*") if path.is_dir()))
+            aside = _aside(settings.index)
             for folder in (settings.index / snapshot.FOLDER, settings.index / REPAIRED, *aside):
                 if folder.exists():
                     shutil.rmtree(folder)
@@ -69,6 +64,26 @@ def forget(
             library.close()
     files = tuple(below(root.path, path) for root, path, _ in meant)
     return Forgotten(tuple(documents), tuple(file for file in files if file.is_file()), aside)
+
+
+def _aside(index: Path) -> tuple[Path, ...]:
+    return tuple(sorted(path for path in index.glob(f"{ASIDE}*") if path.is_dir()))
+
+
+def _check_room(index: Path) -> None:
+    """Raises UsageError unless the library can be written anew: once to its log, and before that to a file of SQLite's
+    where temporary files lie. What is derived, and what was put aside, goes first and gives room."""
+    going = (index / snapshot.FOLDER, index / REPAIRED, *_aside(index))
+    files = {stat.st_ino: stat.st_blocks for folder in going for path in folder.rglob("*") for stat in (path.stat(),)}
+    room = shutil.disk_usage(index).free + 512 * sum(files.values())
+    is_one_disk = Path(tempfile.gettempdir()).stat().st_dev == index.stat().st_dev
+    needed = (index / LIBRARY).stat().st_size * (2 if is_one_disk else 1)
+    if room < needed:
+        raise UsageError(
+            f"The disk is full: to forget, the library in {index} is written anew, which needs {needed - room:,} bytes "
+            "more than there are. Nothing was changed.",
+            "Make room, then run the command again.",
+        )
 
 
 def remember(names: Sequence[str], settings: Settings, *, wait_s: float = 0.0) -> tuple[str, ...]:
@@ -90,6 +105,24 @@ def remember(names: Sequence[str], settings: Settings, *, wait_s: float = 0.0) -
             return tuple(path for _, path in meant)
         finally:
             library.close()
+
+
+def _all_meant(names: Sequence[str], index: Path) -> list[tuple[Root, str, str]]:
+    """As `_meant`, of all names. Raises UsageError for one that means nothing."""
+    library = Library.open(index)
+    try:
+        meant: list[tuple[Root, str, str]] = []
+        for name in names:
+            found = list(_meant(library, name))
+            if not found:
+                raise UsageError(
+                    f"Nothing in the index in {index} is called {name}, or was forgotten by that name.",
+                    "Name a document, or a folder of some, as citations do, or by its path on disk.",
+                )
+            meant += [one for one in found if one not in meant]
+        return meant
+    finally:
+        library.close()
 
 
 def _meant(library: Library, name: str) -> Iterator[tuple[Root, str, str]]:

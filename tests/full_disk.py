@@ -10,9 +10,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import likeness
 from shelf import QUESTIONS, Shelf, story
 
-from qa import health
+from qa import forgetting, health
 from qa.errors import UsageError
 from qa.indexing import Indexer
 from qa.settings import Settings
@@ -32,6 +33,13 @@ def main(disk: Path, model: str, cache: Path) -> dict[str, object]:
         _fill(disk / said)
         told[f"free before {said}"] = shutil.disk_usage(disk).free
         told[f"asked before {said}"] = _asked(shelf)
+        before = likeness.mark(shelf.settings.index)
+        try:
+            forgetting.forget(["docs/39.md" if path.is_dir() else "docs/31.md"], shelf.settings)
+        except UsageError as error:
+            told[f"forgetting before {said}"] = str(error)
+        told[f"changed by forgetting before {said}"] = likeness.mark(shelf.settings.index) != before
+        told[f"asked after forgetting before {said}"] = _asked(shelf)
         shelf.write("new.md", story("castle"))
         try:
             shelf.index()

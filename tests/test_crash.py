@@ -560,7 +560,7 @@ SMALL_DISK = ("unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=6m tmpfs "$0
 
 
 @pytest.mark.slow
-def test_on_a_disk_without_a_free_byte_questions_are_answered_and_deleting_works(
+def test_on_a_disk_without_a_free_byte_questions_are_answered_deleting_works_and_forgetting_changes_nothing(
     tmp_path: Path, small_model: str, model_cache: Path
 ) -> None:
     disk = tmp_path / "disk"
@@ -574,6 +574,9 @@ def test_on_a_disk_without_a_free_byte_questions_are_answered_and_deleting_works
     for doing, before, after in (("deleting", 80, 50), ("dropping", 50, 10)):
         assert told[f"free before {doing}"] == 0
         assert told[f"asked before {doing}"] == before
+        assert "to forget, the library" in told[f"forgetting before {doing}"]
+        assert not told[f"changed by forgetting before {doing}"]
+        assert told[f"asked after forgetting before {doing}"] == before
         assert "The disk is full" in told[f"adding before {doing}"]
         assert "Make room" in told[f"adding before {doing}"]
         # What was read may be committed, where there is just no room to make the search index of it.
