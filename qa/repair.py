@@ -48,6 +48,7 @@ def repair(
     with lock.writer(folder, "qa repair", wait_s):
         if not (folder / FILE).exists():
             _change_over(folder)
+        shutil.rmtree(folder / REPAIRED, ignore_errors=True)  # what a repair left that was ended
         found = health.inspect(folder, progress)
         hurt = {damage.where.split("/")[0] for damage in found.damages}
         done = Repair(found.damages)
@@ -65,7 +66,6 @@ def repair(
 
 
 def _mend(folder: Path, done: Repair, progress: Callable[[int, int], None]) -> Repair:
-    shutil.rmtree(folder / REPAIRED, ignore_errors=True)
     held = salvage.salvage(folder, folder / REPAIRED, progress)
     if held is None or not held.roots:
         shutil.rmtree(folder / REPAIRED, ignore_errors=True)

@@ -159,6 +159,13 @@ def test_a_repair_that_was_interrupted_while_files_changed_places_is_said_so_and
     assert not (index / REPAIRED).exists()
 
 
+def test_what_an_earlier_repair_left_that_was_interrupted_is_removed(index: Path) -> None:
+    (index / REPAIRED).mkdir()
+    (index / REPAIRED / f"{FILE}-wal").write_bytes(b"as it was before it was emptied")
+    assert repair.repair(index).damages == ()
+    assert not (index / REPAIRED).exists()
+
+
 def test_nothing_is_repaired_where_there_is_no_index_or_another_writer(index: Path, tmp_path: Path) -> None:
     with pytest.raises(IndexMissing):
         repair.repair(tmp_path / "none")
