@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import shutil
 import stat
@@ -15,18 +14,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAPPED_BYTES = 2**18
-"""A file of so many is mapped to be hashed, which is 1.4 times as fast as reading it; a smaller one is read."""
+BLAKE3, SHA256 = "blake3", "sha256"
+"""How bytes are hashed. Over the 304 MB of an index of 100,000 sentences BLAKE3 takes .07 s of one core, reading
+included, and SHA-256 .19 on a processor that has it built in; what was hashed by that before is still checked by it."""
+
+READ_BYTES = 2**18
+"""Read at once to be hashed: they stay in the processor's cache. Mapping the files instead takes .02 s more."""
+
+
+def hashed(data: bytes, way: str = BLAKE3) -> str:
+    """The hash of some bytes, in hexadecimal."""
+    return str(_hasher(way, data).hexdigest())
+
+
+def _hasher(way: str, data: bytes = b"") -> Any:
+    if way == SHA256:
+        return hashlib.sha256(data)
+    from blake3 import blake3
+
+    return blake3(data)
 
 
 def whole(folder: Path, files: Mapping[str, str]) -> bool:
-    """Whether files have the hashes that they should have. Two threads, as hashing lets others run: for the sentences
-    of an index of 100,000 that is .09 s instead of .16."""
+    """Whether files have the hashes that they should have. Two threads, as hashing lets others run."""
     largest = sorted(files, key=lambda name: -(folder / name).stat().st_size)
     with ThreadPoolExecutor(2) as pool:
         return all(
             pool.map(
-                lambda names: all(sha256(folder / name) == files[name] for name in names), (largest[::2], largest[1::2])
+                lambda names: all(digest(folder / name) == files[name] for name in names), (largest[::2], largest[1::2])
             )
         )
 
@@ -85,13 +100,14 @@ def files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith(".lock"))
 
 
-def sha256(path: Path) -> str:
-    """Of what is in a file, in hexadecimal."""
+def digest(path: Path, way: str = BLAKE3) -> str:
+    """The hash of what is in a file, in hexadecimal."""
+    found = _hasher(way)
+    room = memoryview(bytearray(READ_BYTES))
     with path.open("rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size < MAPPED_BYTES:
-            return hashlib.sha256(file.readall()).hexdigest()
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return hashlib.sha256(data).hexdigest()
+        while count := file.readinto(room):
+            found.update(room[:count])
+    return str(found.hexdigest())
 
 
 def sync(path: Path) -> None:

@@ -8,7 +8,6 @@ follows: that writer was ended before it could make a new one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,8 +29,8 @@ CHUNK = 2**16
 
 @dataclass(frozen=True, slots=True)
 class Imprint:
-    """Hashes of the file's chunks after so many `writes`, at a commit; `values` is what the library said of itself,
-    `roots` are its folders as (number, path, name)."""
+    """Hashes of the file's chunks, made in a `way` of `disk`, after so many `writes`, at a commit; `values` is what the
+    library said of itself, `roots` are its folders as (number, path, name)."""
 
     commit: int
     writes: int
@@ -40,6 +39,7 @@ class Imprint:
     chunks: tuple[str, ...]
     values: Mapping[str, str]
     roots: tuple[tuple[int, str, str], ...]
+    way: str = disk.SHA256
 
 
 def renew(library: Library) -> None:
@@ -59,9 +59,10 @@ def renew(library: Library) -> None:
             writes=library.writes,
             birth=library.birth,
             size=file.stat().st_size,
-            chunks=tuple(_hashes(file)),
+            chunks=tuple(_hashes(file, disk.BLAKE3)),
             values=values,
             roots=roots,
+            way=disk.BLAKE3,
         )
         stated = json.dumps(asdict(made), ensure_ascii=False)
         work = library.folder / f".new-{FILE}"
@@ -92,6 +93,8 @@ def read(folder: Path) -> Imprint | None:
             raise ValueError("it does not fit its own seal")
         values = json.loads(stated)
         roots = tuple((int(number), str(path), str(name)) for number, path, name in values.pop("roots"))
+        if values.setdefault("way", disk.SHA256) not in (disk.SHA256, disk.BLAKE3):
+            raise ValueError(f"its hashes are of a kind that this version does not know, {values['way']}")
         return Imprint(roots=roots, **{**values, "chunks": tuple(values["chunks"])})
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"it cannot be read ({error})") from error
@@ -100,7 +103,7 @@ def read(folder: Path) -> Imprint | None:
 def differences(found: Imprint, folder: Path) -> Iterator[tuple[int, int]]:
     """First byte and end of each stretch of the library's file that is not as it was, in whole chunks."""
     file = folder / LIBRARY
-    hashes = list(_hashes(file))
+    hashes = list(_hashes(file, found.way))
     size = file.stat().st_size
     began = None
     for at in range(max(len(hashes), len(found.chunks)) + 1):
@@ -112,7 +115,7 @@ def differences(found: Imprint, folder: Path) -> Iterator[tuple[int, int]]:
             began = None
 
 
-def _hashes(file: Path) -> Iterator[str]:
+def _hashes(file: Path, way: str) -> Iterator[str]:
     """Of each chunk, in order. Two threads, as reading and hashing let others run."""
     size = file.stat().st_size
     stretch = max(CHUNK, size // 2 // CHUNK * CHUNK)
@@ -121,7 +124,7 @@ def _hashes(file: Path) -> Iterator[str]:
         with file.open("rb") as data:
             data.seek(begin)
             left = range(begin, min(begin + stretch, size), CHUNK)
-            return [hashlib.sha256(data.read(CHUNK)).hexdigest() for _ in left]
+            return [disk.hashed(data.read(CHUNK), way) for _ in left]
 
     with ThreadPoolExecutor(2) as pool:
         for found in pool.map(hashes, range(0, size, stretch)):

@@ -35,7 +35,7 @@ from qa.vectors import Vectors
 
 FOLDER = "derived"
 
-FORMAT = 8
+FORMAT = 9
 """Number of this layout. A snapshot of another number is made again."""
 
 UNSEALED = (1, 2, 3, 4)
@@ -43,6 +43,9 @@ UNSEALED = (1, 2, 3, 4)
 
 INDENTED = 5
 """The layout whose manifest is set out in lines."""
+
+LAST_SHA256 = 8
+"""The last layout whose files are hashed by SHA-256."""
 
 PLACES = ("document", "first", "spans", "sentence_group", "passage_group", "boilerplate", "marks", "heading")
 """The arrays of a snapshot."""
@@ -151,7 +154,7 @@ def _written(library: Library, measure: Measure, shelf: Path, held: Snapshot | N
                     files[name] = held.files[name]
         for path in disk.files(work):
             if disk.name(path, work) not in files:
-                files[disk.name(path, work)] = disk.sha256(path)
+                files[disk.name(path, work)] = disk.digest(path)
                 fresh.append(path)
         manifest = work / MANIFEST
         manifest.write_bytes(sealed(_content(snapshot, files)))
@@ -300,7 +303,8 @@ def faults(folder: Path) -> Iterator[tuple[str, str]]:
     """What is wrong in the folder of one snapshot, by file: bytes that are not those that were written, files that are
     missing or do not belong there. Nothing of a snapshot without a seal can be told."""
     try:
-        files = dict(_manifest(folder)["files"])
+        manifest = _manifest(folder)
+        files, way = dict(manifest["files"]), disk.SHA256 if manifest["format"] <= LAST_SHA256 else disk.BLAKE3
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         yield MANIFEST, f"is not what was written ({error})"
         return
@@ -308,7 +312,7 @@ def faults(folder: Path) -> Iterator[tuple[str, str]]:
     for name, stored in files.items():
         if name not in present:
             yield name, "is missing"
-        elif disk.sha256(present[name]) != stored:
+        elif disk.digest(present[name], way) != stored:
             yield name, "is not what was written"
     for name, path in present.items():
         if name not in files and name != MANIFEST and (not name.endswith(".lock") or path.stat().st_size):

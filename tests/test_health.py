@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,8 +14,8 @@ import numpy as np
 import pytest
 from test_library import everything, filled, put, read, root_of
 
-from qa import health, imprint, lock, piece, snapshot
-from qa.database import FILE
+from qa import disk, health, imprint, lock, piece, snapshot
+from qa.database import FILE, seal
 from qa.errors import IndexBusy, IndexMissing, QAError
 from qa.library import Library
 from qa.snapshot import PLACES
@@ -192,6 +194,53 @@ def test_what_a_killed_writer_left_is_a_note_and_no_damage(index: Path) -> None:
     assert len(found.notes) == 4
     (index / imprint.FILE).unlink()
     assert health.verify(index).damages == ()
+
+
+def hashed_as_before(index: Path) -> None:
+    """Has imprint and manifest say what they said when files were hashed by SHA-256."""
+    data = (index / FILE).read_bytes()
+    found = json.loads(json.loads((index / imprint.FILE).read_text("utf-8"))["stated"])
+    assert found.pop("way") == disk.BLAKE3
+    chunks = [data[at : at + imprint.CHUNK] for at in range(0, len(data), imprint.CHUNK)]
+    stated = json.dumps(found | {"chunks": [hashlib.sha256(chunk).hexdigest() for chunk in chunks]}, ensure_ascii=False)
+    (index / imprint.FILE).write_text(json.dumps({"stated": stated, "seal": seal(stated).hex()}), "utf-8")
+    (folder,) = (index / snapshot.FOLDER).iterdir()
+    said = json.loads((folder / snapshot.MANIFEST).read_text("utf-8"))
+    del said["seal"]
+    hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in said["files"]}
+    (folder / snapshot.MANIFEST).write_bytes(snapshot.sealed({**said, "format": snapshot.LAST_SHA256, "files": hashes}))
+
+
+def test_what_was_hashed_by_an_earlier_version_is_checked_by_that(index: Path) -> None:
+    hashed_as_before(index)
+    assert health.verify(index).damages == ()
+    for path in (index / FILE, max((index / snapshot.FOLDER).rglob("*"), key=lambda path: path.stat().st_size)):
+        whole = path.read_bytes()
+        path.write_bytes(bit(whole, random.Random(1)))
+        named = path.relative_to(index).as_posix()
+        assert named in {damage.where for damage in health.verify(index).damages}
+        path.write_bytes(whole)
+    library = Library.open(index)
+    with library.reading():
+        assert snapshot.load(library) is None, "it is made again"
+    library.close()
+
+
+def test_hashes_of_an_unknown_kind_are_not_taken_for_right(index: Path) -> None:
+    stated = json.loads((index / imprint.FILE).read_text("utf-8"))["stated"].replace(disk.BLAKE3, "crc32")
+    (index / imprint.FILE).write_text(json.dumps({"stated": stated, "seal": seal(stated).hex()}), "utf-8")
+    (damage,) = health.verify(index).damages
+    assert damage.where == imprint.FILE and "crc32" in damage.what
+
+
+@pytest.mark.parametrize("size", [0, 1, disk.READ_BYTES - 1, disk.READ_BYTES, 3 * disk.READ_BYTES + 7])
+def test_a_file_has_the_hash_of_its_bytes(tmp_path: Path, size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    (tmp_path / "file").write_bytes(data)
+    assert disk.digest(tmp_path / "file", disk.SHA256) == hashlib.sha256(data).hexdigest()
+    assert disk.digest(tmp_path / "file") == disk.hashed(data)
+    # The first of the test vectors that BLAKE3's authors published.
+    assert disk.hashed(b"") == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
 
 
 def test_commits_that_a_damaged_log_lost_are_missed(index: Path, tmp_path: Path) -> None:

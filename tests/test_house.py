@@ -131,6 +131,7 @@ LIBRARIES: dict[str, str] = {
     "pathspec": "rules",
     "watchfiles": "following",
     "faiss": "vectors",
+    "blake3": "disk",
     "rapidfuzz": "relocation spelling",
     "wordfreq": "evaluation spelling",
     "tantivy": "lexical",
