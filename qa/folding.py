@@ -135,10 +135,10 @@ def runs(
     to b of passage i; ties go by passage, then place. Also the numbers of the texts that were folded: those that a run
     would have been led by.
     """
-    order = np.argsort(-whole, kind="stable")
+    ends = first.tolist()
     if np.bincount(group).max(initial=0) <= 1:
-        return [(int(i), int(first[i]), int(first[i + 1])) for i in order[:limit]], set()
-    heap = [(-float(whole[i]), int(i), int(first[i]), int(first[i + 1])) for i in order]
+        return [(i, ends[i], ends[i + 1]) for i in np.argsort(-whole, kind="stable")[:limit].tolist()], set()
+    heap = list(zip((-whole).tolist(), range(len(whole)), ends, ends[1:], strict=False))
     heapify(heap)
     seen: dict[int, list[Hashable]] = {}
     found: list[tuple[int, int, int]] = []

@@ -177,19 +177,21 @@ class Lexicon:
     def match(self, terms: Sequence[Term], limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Numbers and BM25 scores of the `limit` best texts that hold any of `terms`, and of all that tie with the last
         of them, in ascending order of number."""
-        query = self._tantivy.Query.boolean_query(self._clauses(terms))
+        clauses = self._clauses(terms)
+        if not clauses or limit <= 0:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        query = self._tantivy.Query.boolean_query(clauses)
         # Texts of one length with one of the words score the same. Of 64 searches for 2,000 over 100,000 sentences 11
         # have more than 16 beyond that tie with the last, none more than 379; searching again costs more than 500 hits.
         taken = limit + limit // 4 + 16
         while True:
-            hits = self._searcher.search(query, taken, count=False).hits if limit and len(self) else []
-            found, addresses = zip(*hits, strict=True) if hits else ((), ())
-            scores = np.array(found, dtype=np.float64)
+            hits = self._searcher.search(query, taken, count=False).hits
+            scores = np.array([score for score, _ in hits], dtype=np.float64)
             cut = scores[limit - 1] * (1 - TIE) if len(scores) > limit else 0.0
             if len(hits) < taken or scores[-1] < cut:
                 break
             taken *= 4
-        numbers, scores = self._numbers(list(addresses)), _tied(scores)
+        numbers, scores = self._numbers([address for _, address in hits]), _tied(scores)
         order = np.argsort(numbers)
         order = order[scores[order] >= cut]
         return numbers[order], scores[order]

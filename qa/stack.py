@@ -25,8 +25,11 @@ class Stack:
         if len(self.parts) == 1:
             return self.parts[0][rows]
         found = np.empty((len(rows), *self.parts[0].shape[1:]), dtype=self.parts[0].dtype)
-        owner = np.searchsorted(self.first, rows, side="right") - 1
-        for number in np.flatnonzero(np.bincount(owner)).tolist():
-            at = np.flatnonzero(owner == number)
-            found[at] = self.parts[number][rows[at] - self.first[number]]
+        # Sorted once: a search through the rows for each of 31 parts takes twice as long.
+        order = np.argsort(rows)
+        sorted_ = rows[order]
+        ends = np.searchsorted(sorted_, self.first).tolist()
+        for part, first, begin, end in zip(self.parts, self.first.tolist(), ends, ends[1:], strict=False):
+            if begin < end:
+                found[order[begin:end]] = part[sorted_[begin:end] - first]
         return found
