@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -59,13 +59,15 @@ def store(path: Path, array: NDArray[Any]) -> None:
 def link(path: Path, target: Path) -> None:
     """One file under another name, unless it has it; a copy, on the disk, where there can be no such thing. Raises
     FileNotFoundError when the file is gone."""
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        target.hardlink_to(path)
+        os.link(path, target)
+    except FileExistsError:
+        pass
     except FileNotFoundError:
-        raise
+        if target.parent.exists():
+            raise
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link(path, target)
     except OSError:
         shutil.copyfile(path, target)
         sync(target)
@@ -88,10 +90,10 @@ def place(work: Path, target: Path) -> None:
     sync(target.parent)
 
 
-def share(work: Path, like: Path) -> None:
+def share(paths: Iterable[Path], like: Path) -> None:
     """Let whoever may read the index folder read what temporary-file functions made for its owner alone."""
     mode = stat.S_IMODE(like.stat().st_mode)
-    for path in (work, *work.rglob("*")):
+    for path in paths:
         path.chmod(mode if path.is_dir() else mode & 0o666)
 
 

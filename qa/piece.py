@@ -180,12 +180,17 @@ def load(folder: Path, record: Mapping[str, Any], dimensions: int) -> Piece:
     return found
 
 
-def names(piece: Piece, files: Iterable[str]) -> list[str]:
-    """Which files of a snapshot are those of a piece, by path below its folder."""
-    held = {str(piece.number)} | {name for meta in piece.metas.values() for name in lexical.segments(meta)}
-    return [name for name in files if _owner(name) in held]
+def owned(files: Iterable[str]) -> dict[str, list[str]]:
+    """The files of a snapshot, by path below its folder, by what is the same in the names of all that belong together:
+    the number of a piece, or the name of a segment."""
+    found: dict[str, list[str]] = {}
+    for name in files:
+        folder, _, file = name.partition("/")
+        found.setdefault(file.partition(".")[0] if folder in LEXICONS else folder, []).append(name)
+    return found
 
 
-def _owner(name: str) -> str:
-    folder, _, file = name.partition("/")
-    return file.partition(".")[0] if folder in LEXICONS else folder
+def names(piece: Piece, files: Mapping[str, Sequence[str]]) -> list[str]:
+    """Which of the files that `owned` gave are those of a piece."""
+    segments = (name for meta in piece.metas.values() for name in lexical.segments(meta))
+    return [name for owner in (str(piece.number), *segments) for name in files.get(owner, ())]

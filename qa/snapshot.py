@@ -16,6 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -122,9 +123,9 @@ def build(library: Library, measure: Measure, held: Snapshot | None = None) -> S
     # What holds it goes on reading: a lock file may come into it while it is emptied.
     with tempfile.TemporaryDirectory(prefix="qa-", ignore_cleanup_errors=True) as folder:
         try:
-            return _made(library, measure, Path(folder, "held"), held)
+            return _told(*_made(library, Path(folder, "held"), held), measure)
         except FileNotFoundError:  # what is taken from is no longer there
-            return _made(library, measure, Path(folder, "whole"), None)
+            return _told(*_made(library, Path(folder, "whole"), None), measure)
 
 
 def write(library: Library, measure: Measure, held: Snapshot | None = None) -> Snapshot:
@@ -144,26 +145,17 @@ def _written(library: Library, measure: Measure, shelf: Path, held: Snapshot | N
     """See `write`."""
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=shelf))
     try:
-        snapshot = _made(library, measure, work, held)
-        files: dict[str, str] = {}
-        fresh: list[Path] = []
-        for part in snapshot.pieces:
-            if held is not None and part in held.pieces:
-                for name in piece.names(part, held.files):
-                    disk.link(held.folder / name, work / name)
-                    files[name] = held.files[name]
-        for path in disk.files(work):
-            if disk.name(path, work) not in files:
-                files[disk.name(path, work)] = disk.digest(path)
-                fresh.append(path)
+        snapshot, is_told = _made(library, work, held)
+        # The disk is waited for while the noise is told.
+        with ThreadPoolExecutor(1) as pool:
+            stored = pool.submit(_stored, snapshot, work, held, library.folder)
+            snapshot = _told(snapshot, is_told, measure)
+            files = stored.result()
         manifest = work / MANIFEST
         manifest.write_bytes(sealed(_content(snapshot, files)))
-        disk.share(work, library.folder)
-        for path in (manifest, *fresh):
+        disk.share([manifest], library.folder)
+        for path in (manifest, work):
             disk.sync(path)
-        for folder in (path for path in work.rglob("*") if path.is_dir()):
-            disk.sync(folder)
-        disk.sync(work)
         target = shelf / str(snapshot.commit)
         if target.exists():  # damaged, else it would have been loaded
             shutil.rmtree(target)
@@ -177,8 +169,32 @@ def _written(library: Library, measure: Measure, shelf: Path, held: Snapshot | N
     return replace(snapshot, folder=target, files=files)
 
 
-def _made(library: Library, measure: Measure, folder: Path, held: Snapshot | None) -> Snapshot:
-    """The snapshot of the library as it stands. What is derived now is written to `folder`, and its lexicons."""
+def _stored(snapshot: Snapshot, work: Path, held: Snapshot | None, like: Path) -> dict[str, str]:
+    """See `write`: the hashes of all files of a snapshot by path below `work`, where those lie now, for good, that were
+    not there: what is the same in `held` is linked to."""
+    files: dict[str, str] = {}
+    if held is not None:
+        held_files = piece.owned(held.files)
+        for name in (name for part in snapshot.pieces if part in held.pieces for name in piece.names(part, held_files)):
+            disk.link(held.folder / name, work / name)
+            files[name] = held.files[name]
+    fresh = [path for path in disk.files(work) if disk.name(path, work) not in files]
+    files |= {disk.name(path, work): disk.digest(path) for path in fresh}
+    folders = [path for path in work.rglob("*") if path.is_dir()]
+    disk.share([work, *folders, *fresh], like)
+    for path in (*fresh, *folders):
+        disk.sync(path)
+    return files
+
+
+def _told(snapshot: Snapshot, is_told: bool, measure: Measure) -> Snapshot:
+    """The snapshot with its noise."""
+    return snapshot if is_told else replace(snapshot, noise=measure(snapshot))
+
+
+def _made(library: Library, folder: Path, held: Snapshot | None) -> tuple[Snapshot, bool]:
+    """The snapshot of the library as it stands, and whether its noise is told already. What is derived now is written
+    to `folder`, and its lexicons."""
     with library.reading():
         sources, seals, birth, maker = library.sources(), library.seals(), library.birth, library.maker
         if held is not None and ((held.birth, held.maker) != (birth, maker) or not held.files):  # or was made in memory
@@ -190,15 +206,16 @@ def _made(library: Library, measure: Measure, folder: Path, held: Snapshot | Non
         library.check_passages(sum(len(part.passages) for part in pieces))
         commit = library.commit
     if held is not None:
-        for name in (name for part in kept for name in piece.names(part, held.files)):
+        held_files = piece.owned(held.files)
+        for name in (name for part in kept for name in piece.names(part, held_files)):
             if name.partition("/")[0] in piece.LEXICONS:
                 disk.link(held.folder / name, folder / name)
     for name in piece.LEXICONS:
         lexical.arrange(folder / name, [part.metas[name] for part in pieces])
     snapshot = _arranged(birth, commit, maker, sources, pieces, folder)
     if held is not None and not fresh and [s.id for s in sources] == [s.id for s in held.sources]:
-        return replace(snapshot, noise=held.noise)
-    return replace(snapshot, noise=measure(snapshot))
+        return replace(snapshot, noise=held.noise), True
+    return snapshot, False
 
 
 def _arranged(
@@ -270,9 +287,13 @@ def read(index: Path, birth: str, commit: int, held: Snapshot | None = None) -> 
         if not disk.whole(folder, {name: mark for name, mark in files.items() if known.get(name) != mark}):
             return None
         reusable = {part.number: part for part in held.pieces} if held is not None and known else {}
+        owned = piece.owned(files)
         pieces = tuple(
             part
-            if (part := reusable.get(record["number"])) is not None and _same(part, record, files, known)
+            if (part := reusable.get(record["number"])) is not None
+            and part.metas == record["metas"]
+            # Made anew from the same documents it has files of the same names and hashes, but other segments.
+            and all(known.get(name) == files[name] for name in owned.get(str(part.number), ()))
             else piece.load(folder, record, maker.dimensions)
             for record in manifest["pieces"]
         )
@@ -338,13 +359,6 @@ def sealed(content: Mapping[str, Any]) -> bytes:
     return json.dumps({**content, "seal": mark}, indent=1 if content["format"] == INDENTED else None).encode("utf-8")
 
 
-def _same(part: Piece, record: Mapping[str, Any], files: Mapping[str, str], known: Mapping[str, str]) -> bool:
-    """Whether a piece is the one that is recorded. Made anew from the same documents it has files of the same names
-    and hashes, but other segments."""
-    names = (name for name in files if name.startswith(f"{part.number}/"))
-    return part.metas == record["metas"] and all(known.get(name) == files[name] for name in names)
-
-
 def _content(snapshot: Snapshot, files: Mapping[str, str]) -> dict[str, Any]:
     """What a manifest says of a snapshot."""
     return {
@@ -353,7 +367,7 @@ def _content(snapshot: Snapshot, files: Mapping[str, str]) -> dict[str, Any]:
         "commit": snapshot.commit,
         "maker": asdict(snapshot.maker),
         "noise": snapshot.noise,
-        "sources": [list(asdict(source).values()) for source in snapshot.sources],
+        "sources": [[getattr(source, name) for name in Source.__slots__] for source in snapshot.sources],
         "pieces": [part.record() for part in snapshot.pieces],
         "files": dict(files),
     }
