@@ -387,8 +387,11 @@ def seal_of(values: Mapping[str, str]) -> str:
 
 def seal(*values: str | int | bytes) -> bytes:
     """Stands for values in this order; 32 bytes."""
-    data = [value if isinstance(value, bytes) else str(value).encode("utf-8") for value in values]
-    return hashlib.sha256(b"".join(part for each in data for part in (len(each).to_bytes(8, "little"), each))).digest()
+    parts: list[bytes] = []
+    for value in values:
+        data = value if isinstance(value, bytes) else str(value).encode("utf-8")
+        parts += (len(data).to_bytes(8, "little"), data)
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def flag(folder: Path) -> str:

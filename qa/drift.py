@@ -51,7 +51,7 @@ def look(library: Library, root: Root) -> Look | None:
     if place is None or folders.is_absent(place, Place(*then) if then else None, is_empty=not listing.files):
         return None
     gone = library.forgotten()
-    forgotten = tuple(path for path in listing.files if identity(root, path) in gone)
+    forgotten = tuple(path for path in listing.files if identity(root, path) in gone) if gone else ()
     for path in forgotten:
         del listing.files[path]
     known = library.known(root)

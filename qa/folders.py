@@ -208,7 +208,9 @@ def _leads_out(entry: os.DirEntry[str], root: Path) -> bool:
     """Whether a link leads to something outside `root`: an archive from elsewhere could name any file of this
     machine."""
     try:
+        if not entry.is_symlink():
+            return False
         path = Path(entry.path)
-        return entry.is_symlink() and path.exists() and not path.resolve().is_relative_to(root)
+        return path.exists() and not path.resolve().is_relative_to(root)
     except (OSError, RuntimeError):
         return False  # a link to itself, or in a folder that may not be entered: the reader that fails on it says so

@@ -225,14 +225,14 @@ class Library:
             rows = self._database.rows(f"SELECT {ABOUT}, source_seal FROM documents", (*ABOUT_KINDS, bytes))
             stored = self._database.text("documents")
             shown = self._paths()
-        found, tally = [], Tally()
+        found, total = [], 0
         for *values, mark in rows:
             if seal(*values) != mark:
                 raise self._database.damaged(f"what is stored about document {values[2]} is not what was read")
-            tally = tally.plus(mark)
+            total += int.from_bytes(mark, "big")
             root, path, name, *rest = values[:8]
             found.append(((root, path), Source(name, shown(root, path), *rest)))
-        if str(tally) != stored:
+        if str(Tally(len(rows), total % 2**256)) != stored:
             raise self._database.damaged("documents are missing, or are listed that were removed")
         return sorted(found, key=lambda item: (item[1].path, item[1].id))
 
