@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qa import disk
 from qa.errors import ModelUnusable
 
 if TYPE_CHECKING:
@@ -35,11 +36,17 @@ def read(folder: Path, checked: Mapping[str, bool]) -> dict[str, Any] | None:
         listed = {kind: manifest["files"][kind] for kind in checked}
         files = {kind: folder / listed[kind]["name"] for kind in checked}
         for kind, path in files.items():
-            if not path.is_file() or (checked[kind] and sha256(path) != listed[kind]["sha256"]):
+            if not path.is_file() or (checked[kind] and not _is_whole(path, listed[kind])):
                 return None
         return {**manifest["model"], **files}
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _is_whole(path: Path, said: Mapping[str, str]) -> bool:
+    """Whether a file has the hash that a manifest says it has. Earlier manifests have none but SHA-256, which
+    takes .05 s of 90 MB where BLAKE3 takes .02."""
+    return disk.digest(path) == said["blake3"] if "blake3" in said else sha256(path) == said["sha256"]
 
 
 @contextmanager
@@ -66,7 +73,10 @@ def writing(cache: Path, mark: str) -> Iterator[Path]:
 
 def describe(work: Path, facts: Mapping[str, Any], files: Mapping[str, str]) -> None:
     """Write the manifest: what `read` gives back, and the hash of the file of each kind."""
-    listed = {kind: {"name": name, "sha256": sha256(work / name)} for kind, name in files.items()}
+    listed = {
+        kind: {"name": name, "sha256": sha256(work / name), "blake3": disk.digest(work / name)}
+        for kind, name in files.items()
+    }
     (work / MANIFEST).write_text(json.dumps({"model": dict(facts), "files": listed}, indent=1), "utf-8")
 
 

@@ -46,7 +46,7 @@ ROOMS: dict[str, str] = {
     "spelling": "records",
     # What stands behind one stage or builds upon several.
     "quantisation": "",
-    "exports": "errors",
+    "exports": "disk errors",
     "models": "errors exports quantisation records",
     "crossencoders": "errors exports models records reranker",
     "migration": "database imprint library lock",
