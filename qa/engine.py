@@ -130,11 +130,13 @@ class Engine:
 
         library = Library.open(settings.index)
         # The model is hashed and loaded while the index is: each takes about a third of the time of a cold question.
-        # One thread for all models: where they must be exported first, torch traces only one at a time.
-        with ThreadPoolExecutor(1) as pool:
+        # One thread for what may have to be exported first, as torch traces only one model at a time; the bundled
+        # reader never has.
+        with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as other:
             maker = library.maker
             encoder = pool.submit(_prepared, maker, settings, announce)
-            reader = pool.submit(_reader, settings, announce)
+            is_bundled = settings.reader == readers.BUNDLED
+            reader = (other if is_bundled else pool).submit(_reader, settings, announce)
             reranker = pool.submit(_reranker, settings, announce)
 
             def prepared(wanted: Maker) -> Encoder:
