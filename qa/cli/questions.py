@@ -22,7 +22,7 @@ from qa.cli.options import (
     reading_options,
     settings_of,
 )
-from qa.cli.speaking import announce, print_json, told
+from qa.cli.speaking import announce, print_json, told, unswept
 from qa.errors import UnreadableFile
 from qa.records import Problem
 
@@ -56,8 +56,9 @@ def ask(question: tuple[str, ...], as_json: bool, limit: int, explain: bool, as_
         filter = filter_of(flags)
         settings = settings_of(flags, "min_confidence", *READING)
         default_index(settings)
-        engine = Engine.open(settings, announce)
-        answer = engine.ask(asked, limit=limit, filter=filter, explain=explain, as_typed=as_typed)
+        with unswept():
+            engine = Engine.open(settings, announce)
+            answer = engine.ask(asked, limit=limit, filter=filter, explain=explain, as_typed=as_typed)
         if as_json:
             print_json(payload.answer_to_json(answer, explain=explain, filter=filter, as_typed=as_typed))
         elif sys.stdout.isatty():
