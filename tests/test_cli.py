@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import pty
@@ -177,6 +178,19 @@ def test_an_answer_ends_with_0_and_none_with_1(shelf: Shelf) -> None:
     assert run(["ask", "--min-confidence", 0, *FERRY.split()], shelf).returncode == 0
     silent = run(["ask", "--min-confidence", 1, FERRY], shelf)
     assert (silent.returncode, silent.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_question_leaves_the_collection_of_garbage_as_it_was(is_on: bool, shelf: Shelf, here: Path) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if is_on else gc.disable)()
+        assert invoke("ask", shelf, FERRY).exit_code == 0
+        assert gc.isenabled() == is_on
+        assert invoke("ask", {**shelf, "QA_INDEX": str(here / "none")}, FERRY).exit_code == 2
+        assert gc.isenabled() == is_on
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_a_missing_index_ends_with_2_and_names_the_command_that_makes_it(variables: Shelf, here: Path) -> None:
