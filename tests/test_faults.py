@@ -262,7 +262,7 @@ FAULTS: dict[str, tuple[Law, Fault]] = {
     "the log is not emptied": (nothing_of_the_forgotten_is_left, setting(Database, "settle", nothing)),
     "the old snapshot is not removed": (
         nothing_of_the_forgotten_is_left,
-        setting(forgetting, "shutil", type("", (), {"rmtree": nothing})),
+        setting(forgetting, "shutil", type("", (), {"rmtree": nothing, "disk_usage": shutil.disk_usage})),
     ),
     "a seal stands for anything": (
         rows_are_held_to_their_seals,
