@@ -11,13 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import sqlite3
-import tempfile
 from contextlib import closing
 from pathlib import Path
-
-from shelf import MEMORY
 
 from qa import imprint, lock, repair, snapshot
 
@@ -33,7 +29,7 @@ def plain(name: str) -> str:
 
 def mark(index: Path) -> str:
     """Raises OSError where the folder may not be read."""
-    held = {(_name(path.relative_to(index)), _content(path)) for path in index.rglob("*")}
+    held = {(_name(path.relative_to(index)), _content(path)) for path in sorted(index.rglob("*"))}
     return hashlib.sha256(repr(sorted(held)).encode()).hexdigest()
 
 
@@ -62,21 +58,18 @@ def _content(path: Path) -> str:
 
 
 def _rows(file: Path) -> str:
-    """Of a library that SQLite cannot read, its bytes."""
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        for path in file.parent.glob(f"{file.name}*"):
-            if not path.name.endswith("-shm"):
-                shutil.copy(path, folder)
-        held = hashlib.sha256()
-        try:
-            with closing(sqlite3.connect(Path(folder, file.name))) as opened:
-                for name, sql in opened.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall():
-                    held.update(repr((name, sql)).encode())
-                    rows = opened.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall()
-                    held.update(repr([row for row in map(_lasting, rows, [name] * len(rows)) if row]).encode())
-        except sqlite3.Error:
-            held.update(file.read_bytes())
-        return held.hexdigest()
+    """Of a library that SQLite cannot read, its bytes. It is read where it lies: what a failed sync left in the log
+    counts to whoever opens it first, and not to those who had it open already."""
+    held = hashlib.sha256()
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as opened:
+            for name, sql in opened.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall():
+                held.update(repr((name, sql)).encode())
+                rows = opened.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall()
+                held.update(repr([row for row in map(_lasting, rows, [name] * len(rows)) if row]).encode())
+    except sqlite3.Error:
+        held.update(file.read_bytes())
+    return held.hexdigest()
 
 
 def _lasting(row: tuple[object, ...], table: str) -> tuple[object, ...]:
