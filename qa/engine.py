@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import re
 import threading
 import time
@@ -23,6 +22,7 @@ from qa import (
     confidence,
     coverage,
     crossencoders,
+    disk,
     exact,
     explaining,
     filtering,
@@ -472,8 +472,7 @@ class Engine:
         seen = stamps.stamp(now, moment)
         known, sha256 = self._hashed.get(path, (None, ""))
         if known != seen:
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            sha256 = disk.digest(path, disk.SHA256)
             if seen.settled:
                 with self._lock:
                     self._hashed[path] = (seen, sha256)

@@ -5,7 +5,6 @@ torch traces a model into a graph here, once; afterwards onnxruntime runs it and
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -46,7 +45,8 @@ def read(folder: Path, checked: Mapping[str, bool]) -> dict[str, Any] | None:
 def _is_whole(path: Path, said: Mapping[str, str]) -> bool:
     """Whether a file has the hash that a manifest says it has. Earlier manifests have none but SHA-256, which
     takes .05 s of 90 MB where BLAKE3 takes .02."""
-    return disk.digest(path) == said["blake3"] if "blake3" in said else sha256(path) == said["sha256"]
+    way = disk.BLAKE3 if disk.BLAKE3 in said else disk.SHA256
+    return disk.digest(path, way) == said[way]
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def writing(cache: Path, mark: str) -> Iterator[Path]:
 def describe(work: Path, facts: Mapping[str, Any], files: Mapping[str, str]) -> None:
     """Write the manifest: what `read` gives back, and the hash of the file of each kind."""
     listed = {
-        kind: {"name": name, "sha256": sha256(work / name), "blake3": disk.digest(work / name)}
+        kind: {"name": name, **{way: disk.digest(work / name, way) for way in (disk.SHA256, disk.BLAKE3)}}
         for kind, name in files.items()
     }
     (work / MANIFEST).write_text(json.dumps({"model": dict(facts), "files": listed}, indent=1), "utf-8")
@@ -121,9 +121,3 @@ def write_graph(
             opset_version=17,
             dynamo=False,
         )
-
-
-def sha256(path: Path) -> str:
-    """Of the file's bytes, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

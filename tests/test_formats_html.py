@@ -211,8 +211,11 @@ def test_a_page_without_words_holds_no_text() -> None:
 
 
 def test_a_button_beside_a_heading_is_none_of_it_and_one_that_is_all_of_it_is() -> None:
-    page = "<h2>Vec <button>Copy <b>path</b></button></h2><p>x<h3><button>May I leave?</button></h3><p>Yes."
+    page = "<h2>Vec&nbsp;<button>Copy <b>path</b></button></h2><p>x<h3> <button>May I leave?</button></h3><p>Yes."
     assert quotes(read(page, HTML), "heading") == ["Vec", "May I leave?"]
+    assert quotes(read("<h2><button>Copy</button><br>Stack<button>x</button> and heap</h2>", HTML), "heading") == [
+        "Stack and heap"
+    ]
 
 
 def test_items_of_lists_keep_their_depth_and_their_numbers() -> None:

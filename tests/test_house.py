@@ -47,7 +47,7 @@ ROOMS: dict[str, str] = {
     # What stands behind one stage or builds upon several.
     "quantisation": "",
     "exports": "disk errors",
-    "models": "errors exports quantisation records",
+    "models": "disk errors exports quantisation records",
     "crossencoders": "errors exports models records reranker",
     "migration": "database imprint library lock",
     "readers": "errors exports models reader records",
@@ -83,9 +83,9 @@ ROOMS: dict[str, str] = {
     "following": "coverage errors indexing library records rules stamps",
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking records snapshot",
-    "engine": "answers candidates confidence coverage crossencoders drift encoder errors exact explaining filtering "
-    "lexical library locating lock models noise passages ranking reader readers records reranker settings snapshot "
-    "stamps",
+    "engine": "answers candidates confidence coverage crossencoders disk drift encoder errors exact explaining "
+    "filtering lexical library locating lock models noise passages ranking reader readers records reranker settings "
+    "snapshot stamps",
     "tracing": "candidates engine errors exact filtering ranking records snapshot",
     "inspection": "answers encoder errors formats models passages reading records sentences settings",
     "training": "candidates engine errors indexing models passages quantisation ranking reader readers records "

@@ -96,6 +96,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "word.txt": lambda: b"x" * 1_000_000,
     "word.md": lambda: b"[" * 1_000_000,
     "word.html": lambda: b"<p>" + b"&#x41;" * 1_000_000,
+    "buttons.html": lambda: b"<h1>words " + b"<button>copy</button>" * 50_000,
     "tags.html": lambda: b"<p><b><i>x" * 50_000,
     "pages.pdf": lambda: many_pages(3_000_000),
     "loop.pdf": lambda: looping_pages(),

@@ -46,8 +46,6 @@ _AROUND = (
 # Links within the page that lead the reader about: back from a note, past the navigation.
 _AIDS = re.compile(r"\s*(?:[↑^]|↩︎?|(?:skip|jump) to .{1,40})\s*", re.IGNORECASE)
 
-_BUTTONS = ", ".join(f"h{level} button" for level in range(1, 7))
-
 _LIST_TAGS = frozenset(["ul", "ol", "menu", "dir"])
 _STEP, _MAX_DEPTH = "  ", 8
 _MOST = 999_999  # of what people count items by
@@ -82,10 +80,11 @@ class _Walk:
         marks = (node.parent for node in page.css("sup > span[href^='#']:only-child"))
         self._unshown.update(mark.mem_id for mark in marks if mark is not None)
         self._unshown.update(n.mem_id for n in page.css("span[href^='#']") if _AIDS.fullmatch(n.text()))
-        self._unshown.update(button.mem_id for button in page.css(_BUTTONS) if _is_beside_a_heading(button))
         self._tables: list[list[Row | Piece]] = [[]]  # the page itself, and the tables being read
         self._rows: list[Row] = []
         self._text: list[str] = []
+        self._beside_buttons: list[str] = []  # what of that stands in a heading, and in no button
+        self._buttons = 0  # that the walk is in, of a heading
         self._kinds = [("paragraph", 0)]
         self._lists: list[int | None] = []  # the numbers of the next items of the lists being read; None: not counted
         self._markers: list[str] = []  # what stands before the next piece of the items being read
@@ -110,11 +109,11 @@ class _Walk:
 
     def _enter(self, node: LexborNode, tag: str) -> bool:
         """Takes note of the node; whether its children are to be walked, too."""
-        if tag == "-text":
-            self._text.append(node.text_content or "")
-            return False
-        if tag == "br":
-            self._text.append(_BREAK)
+        if tag in ("-text", "br"):
+            text = _BREAK if tag == "br" else node.text_content or ""
+            self._text.append(text)
+            if self._kinds[-1][0] == "heading" and not self._buttons:
+                self._beside_buttons.append(text)
             return False
         if tag in _UNSHOWN_TAGS or node.mem_id in self._unshown:
             return False
@@ -123,8 +122,10 @@ class _Walk:
                 self._flush()
                 self._add(Piece("heading", one_line(self._h1.text()), 1))
             return False
-        if tag == "button" and self._kinds[-1][0] != "heading":
-            return False
+        if tag == "button":
+            if self._kinds[-1][0] != "heading":
+                return False
+            self._buttons += 1
         if tag in _BLOCK_TAGS:
             self._flush()
             kind, level = self._kinds[-1]
@@ -152,6 +153,7 @@ class _Walk:
         return True
 
     def _leave(self, tag: str) -> None:
+        self._buttons -= tag == "button"
         if tag not in _BLOCK_TAGS:
             return
         self._flush()
@@ -191,7 +193,11 @@ class _Walk:
     def _flush(self) -> None:
         """Ends the block that text was being gathered for."""
         raw, kind, level = "".join(self._text), *self._kinds[-1]
+        # A button beside the words of a heading is none of them; one that is all of it opens what stands below.
+        if kind == "heading" and (beside := "".join(self._beside_buttons)).strip(f"{_BREAK} \t\n\r\f\xa0"):
+            raw = beside
         self._text.clear()
+        self._beside_buttons.clear()
         if kind == "code":
             self._add(Piece(kind, raw.replace("\r\n", "\n").replace(_BREAK, "\n")))
             return
@@ -224,14 +230,6 @@ class _Walk:
             row = self._rows[-1]
             row.is_layout = True
             self._tables[-1].extend(row.pieces)
-
-
-def _is_beside_a_heading(button: LexborNode) -> bool:
-    """Whether the heading that a button is in says something without it; else it opens what stands below."""
-    heading = button.parent
-    while heading is not None and _KINDS.get(heading.tag or "") != "heading":
-        heading = heading.parent
-    return heading is not None and heading.text().replace(button.text(), "", 1).strip() != ""
 
 
 def _number(value: str | None, default: int) -> int:
