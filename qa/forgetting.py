@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa import imprint, indexing, lock, snapshot
+from qa import disk, imprint, indexing, lock, snapshot
 from qa.database import FILE as LIBRARY
 from qa.database import REPAIRED
 from qa.errors import UsageError
@@ -74,7 +74,7 @@ def _check_room(index: Path) -> None:
     """Raises UsageError unless the library can be written anew: once to its log, and before that to a file of SQLite's
     where temporary files lie. What is derived, and what was put aside, goes first and gives room."""
     going = (index / snapshot.FOLDER, index / REPAIRED, *_aside(index))
-    files = {stat.st_ino: stat.st_blocks for folder in going for path in folder.rglob("*") for stat in (path.stat(),)}
+    files = {stat.st_ino: stat.st_blocks for folder in going for path in disk.files(folder) for stat in (path.stat(),)}
     room = shutil.disk_usage(index).free + 512 * sum(files.values())
     is_one_disk = Path(tempfile.gettempdir()).stat().st_dev == index.stat().st_dev
     needed = (index / LIBRARY).stat().st_size * (2 if is_one_disk else 1)

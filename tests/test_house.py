@@ -59,7 +59,7 @@ ROOMS: dict[str, str] = {
     "backup": "disk errors health imprint library snapshot",
     "salvage": "database imprint library",
     "repair": "database disk health imprint library lock salvage snapshot",
-    "forgetting": "database errors imprint indexing library lock repair settings snapshot",
+    "forgetting": "database disk errors imprint indexing library lock repair settings snapshot",
     "reencoding": "encoder errors imprint indexing library lock models noise passages records sentences settings "
     "snapshot",
     "exchange": "database disk encoder errors imprint indexing library lock models records settings",
