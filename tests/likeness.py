@@ -15,7 +15,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from qa import imprint, lock, repair, snapshot
+from qa import database, imprint, lock, repair, snapshot
 
 CHANCE = re.compile(
     r"[0-9a-f]{32}|(?<=\.new-)[a-z0-9_]{8}\b|(?<=\.part-)[a-z0-9_]{8}\b|(?<=\.tmp)\w{6}\b|\d{4}-\d\d-\d\d-\d{6}"
@@ -29,7 +29,9 @@ def plain(name: str) -> str:
 
 def mark(index: Path) -> str:
     """Raises OSError where the folder may not be read."""
-    held = {(_name(path.relative_to(index)), _content(path)) for path in sorted(index.rglob("*"))}
+    # Libraries last: SQLite may take the log away when it closes one.
+    paths = sorted(index.rglob("*"), key=lambda path: path.suffix == ".sqlite")
+    held = {(_name(path.relative_to(index)), _content(path)) for path in paths}
     return hashlib.sha256(repr(sorted(held)).encode()).hexdigest()
 
 
@@ -42,7 +44,7 @@ def _name(path: Path) -> str:
 def _content(path: Path) -> str:
     if path.is_dir() or any(part.startswith(".new-") for part in path.parts) or path.name == lock.FILE:
         return ""
-    if path.parent.name.startswith(repair.ASIDE):
+    if path.parent.name.startswith((repair.ASIDE, database.REPAIRED)):  # not opened: a log may be left there
         return hashlib.sha256(path.read_bytes()).hexdigest()
     if path.suffix == ".sqlite":
         return _rows(path)

@@ -84,7 +84,10 @@ def asked_while_it_changes(shelf: Shelf, seconds: float, pause_s: float) -> None
                 chosen = chance.choice(sorted(held))
                 held[chosen] = edition
                 other = f"{chance.choice(SUBJECTS)}.md"
-                held = {name: e for name, e in held.items() if name != other} if other in held else held | {other: 1}
+                if other in held and len(held) > 1:
+                    del held[other]
+                else:
+                    held.setdefault(other, 1)
                 become(held)
         finally:
             done.set()
