@@ -76,9 +76,9 @@ class Encoder:
         """Whether `word` is one token: one of the commonest words of what the model learned from."""
         return any(len(self._ids(form)) == 1 for form in (word, word.lower()))
 
-    def prepare(self) -> None:
-        """Load what encoding a question needs, which the first question does otherwise."""
-        self._graph(self.model.question)
+    def prepare(self, *, passages: bool = False) -> None:
+        """Load what encoding a question needs, which the first question does otherwise; or the same of passages."""
+        self._graph(self.model.passage if passages else self.model.question)
 
     def encode_question(self, question: str) -> QuestionEncoding:
         """What the model makes of a question. What goes beyond the window is not read."""

@@ -12,6 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +24,12 @@ from qa.library import Library, below
 from qa.records import IndexReport
 from qa.rules import VERSION_CONTROL
 
+STEP_MS = 50
+"""How long the system must tell of nothing more before it is looked at what changed: a save is several events, a
+checkout thousands."""
+
 QUIET_MS = 200
-"""How long nothing must happen before it is looked at what did: a save is several events, a checkout thousands."""
+"""How long ago a file must have changed before it is read: it may be half written."""
 
 PATIENCE_MS = 2_000
 """How long a look is put off at most while things go on happening."""
@@ -152,6 +157,8 @@ class Follower:
             if now >= self._look_at:
                 self._bring()
                 self._ready.set()
+                with suppress(QAError, OSError):  # what is wrong is told when it is needed
+                    self._indexer.prepare()
 
     def _ticks(self, there: list[Path]) -> Iterator[bool]:
         """Every now and then, whether the system told of a change; from the first on it does."""
@@ -163,7 +170,7 @@ class Follower:
                     *there,
                     watch_filter=lambda _, path: self._concerns(Path(path)),
                     debounce=PATIENCE_MS,
-                    step=QUIET_MS,
+                    step=STEP_MS,
                     stop_event=self._stop,
                     rust_timeout=TICK_MS,
                     yield_on_timeout=True,
@@ -209,7 +216,8 @@ class Follower:
 
     def _bring(self) -> None:
         """Look, and index what is due. Files that changed just now are given a moment: they may be half written."""
-        for _ in range(PATIENCE_MS // QUIET_MS):
+        patience = time.monotonic() + PATIENCE_MS / 1000
+        while True:
             began = time.monotonic()
             library = Library.open(self._folder)
             try:
@@ -218,7 +226,8 @@ class Follower:
                 library.close()
             now = time.monotonic()
             self._rest_until = now + REST * (now - began)
-            if not _is_restless(found) or self._stop.wait(QUIET_MS / 1000):
+            pause = _unquiet_s(found)
+            if not pause or now >= patience or self._stop.wait(pause):
                 break
         is_due, leave = self._due(found, now)
         is_unfinished = False
@@ -279,12 +288,14 @@ class Follower:
             raise _Stopped
 
 
-def _is_restless(found: Survey) -> bool:
-    """Whether a file that is to be indexed changed so little ago that it may go on changing."""
+def _unquiet_s(found: Survey) -> float:
+    """How soon every file that is to be indexed will have been left alone for QUIET_MS, if nothing goes on."""
     now = time.time_ns()
-    return any(
-        0 <= now - look.listing.files[path].st_ctime_ns < QUIET_MS * 1_000_000
+    ages = [
+        now - look.listing.files[path].st_ctime_ns
         for _, look in found.looks
         if look is not None
         for path in (*look.drift.new, *look.drift.changed, *look.drift.doubtful)
-    )
+    ]
+    quiet = QUIET_MS * 1_000_000
+    return max([(quiet - age) / 1e9 for age in ages if 0 <= age < quiet], default=0.0)

@@ -128,6 +128,14 @@ class Indexer:
             library.close()
         self._held: Snapshot | None = None
 
+    def prepare(self) -> None:
+        """Load what reading a file needs, which the first that changes does otherwise; at once when it is loaded.
+        Raises what `bring` does for a model that cannot be used."""
+        encoder = self._prepared()
+        encoder.prepare(passages=True)
+        sentences.prepare()
+        noise.prepare(encoder)
+
     def bring(
         self,
         paths: Sequence[Path] = (),

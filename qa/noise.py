@@ -37,6 +37,11 @@ def level(held: Snapshot, encoder: Encoder) -> float:
         return median(pool.map(matched, foreign.QUESTIONS, _encoded(encoder)))
 
 
+def prepare(encoder: Encoder) -> None:
+    """Encode the foreign questions, which the first level that is told does otherwise."""
+    _encoded(encoder)
+
+
 @lru_cache(maxsize=1)
 def _encoded(encoder: Encoder) -> tuple[QuestionEncoding, ...]:
     """The foreign questions as an encoder reads them: a fifth of the time of telling the noise."""

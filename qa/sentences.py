@@ -163,6 +163,11 @@ def split_block(text: str, kind: str) -> list[Span]:
     return list(_fitting_spans(text, ends))
 
 
+def prepare() -> None:
+    """Load what prose is split with, which the first of it does otherwise."""
+    _punkt()
+
+
 def _line_group_ends(text: str) -> list[int]:
     """Ends of runs of whole lines, together up to _CODE_CHARS, parted at blank lines where there are any."""
     ends = []

@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
 from shelf import QUESTIONS, SUBJECTS, Shelf, quotes, story
 
-from qa import coverage, following, formats, lock, stamps
+from qa import coverage, encoder, following, formats, lock, noise, sentences, stamps
+from qa.errors import ModelUnusable
 from qa.following import Follower
 from qa.indexing import Indexer
 from qa.library import Library
@@ -113,8 +115,50 @@ def test_whatever_happens_to_a_file_is_followed_while_questions_are_answered(she
     assert sum(report.encoded for report in reports) == 3 + 1 + 1
 
 
+def test_what_the_first_change_needs_is_loaded_before_it_comes(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.index()
+    loaded: list[str] = []
+
+    def noted(part: str, load: Callable[..., object]) -> Callable[..., object]:
+        def note(*given: object) -> object:
+            loaded.append(part)
+            return load(*given)
+
+        return note
+
+    # A process that has read nothing yet.
+    monkeypatch.setattr(sentences, "_punkt", cache(noted("splitter", sentences._punkt.__wrapped__)))
+    monkeypatch.setattr(noise, "_encoded", cache(noted("foreign questions", noise._encoded.__wrapped__)))
+    monkeypatch.setattr(encoder, "_Graph", noted("graph", encoder._Graph))
+    with followed(shelf) as (_, reports):
+        until(lambda: "foreign questions" in loaded)
+        before = list(loaded)
+        shelf.write("b.md", story("bridge"))
+        until(lambda: settled(reports, 1, 0, 0))
+    assert set(before) == {"splitter", "foreign questions", "graph"}
+    assert loaded == before
+
+
+@pytest.mark.parametrize("error", [ModelUnusable("It is not there."), OSError("It cannot be read.")])
+def test_what_cannot_be_loaded_beforehand_stops_nothing(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    shelf.index()
+    said: list[str] = []
+
+    def fail(_: Indexer) -> None:
+        raise error
+
+    monkeypatch.setattr(Indexer, "prepare", fail)
+    with followed(shelf, said) as (_, reports):
+        shelf.write("b.md", story("bridge"))
+        until(lambda: settled(reports, 1, 0, 0))
+    assert not said
+
+
 @pytest.mark.slow
 def test_a_burst_is_one_run_and_a_later_look_makes_no_commit(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "STEP_MS", 2000)
     monkeypatch.setattr(following, "QUIET_MS", 2000)
     monkeypatch.setattr(following, "PATIENCE_MS", 60_000)
     monkeypatch.setattr(following, "SETTLE_S", 0.5)
