@@ -16,9 +16,10 @@ from qa.database import FILE
 from qa.drift import Look
 from qa.encoder import Encoder
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, ModelUnusable, QAError, UnreadableFile, UsageError
-from qa.library import Library, Maker, Read, Root, below, identity, passage_key
+from qa.library import Library, Maker, Read, Root, below, identity
 from qa.reading import Readers, Reading
 from qa.records import Document, Encoding, IndexReport, Model, Passage, Problem, Rules, Source, Stamp
+from qa.rows import passage_key
 from qa.settings import Settings
 from qa.snapshot import Snapshot
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,17 @@ import numpy as np
 from qa.database import FILE, Database, seal
 from qa.errors import IndexUnusable, UsageError
 from qa.notes import Notes
-from qa.records import Block, Document, Encoding, Locator, Passage, Problem, Source, Span, Turn
+from qa.records import Document, Encoding, Locator, Passage, Problem, Source, Span
+from qa.rows import (
+    Tally,
+    blocks_to_json,
+    document_from_row,
+    packed,
+    passage_key,
+    passage_seal,
+    rows_seal,
+    unpacked,
+)
 
 FORMAT = 2
 """Number of this layout of the file. Another number is refused, naming both. 2: seals over lists, passages, `meta`."""
@@ -70,34 +80,6 @@ class Maker:
     way: str
     dimensions: int
     splitter: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How many seals there are and their sum: stands for a set of them, and follows when one comes or goes."""
-
-    count: int = 0
-    total: int = 0
-
-    @classmethod
-    def of(cls, marks: Collection[bytes]) -> Tally:
-        """Of so many at once, which is faster than one after the other."""
-        return cls(len(marks), sum(int.from_bytes(mark, "big") for mark in marks) % 2**256)
-
-    @classmethod
-    def read(cls, text: str) -> Tally:
-        """From what `str` gives."""
-        count, total = text.split()
-        return cls(int(count), int(total, 16))
-
-    def __str__(self) -> str:
-        return f"{self.count} {self.total:064x}"
-
-    def plus(self, mark: bytes) -> Tally:
-        return Tally(self.count + 1, (self.total + int.from_bytes(mark, "big")) % 2**256)
-
-    def minus(self, mark: bytes) -> Tally:
-        return Tally(self.count - 1, (self.total - int.from_bytes(mark, "big")) % 2**256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +236,7 @@ class Library:
     def document(self, identity: str) -> Document:
         """A document as it was read. Raises UsageError when there is none of that id, IndexUnusable when its text is
         not the one that was stored."""
-        return _document(*self._content(identity)[:-1])
+        return document_from_row(*self._content(identity)[:-1])
 
     def copy(self, identity: str) -> bytes:
         """A document as it was read, as one line of JSON for `revived`. Raises as `document`."""
@@ -463,12 +445,18 @@ class Library:
         source, document = read.source, read.document
         text = document.text.encode("utf-8")
         self._drop(source.id)
-        content = (text, source.title, source.media_type, _blocks_json(document.blocks), json.dumps(document.problems))
+        content = (
+            text,
+            source.title,
+            source.media_type,
+            blocks_to_json(document.blocks),
+            json.dumps(document.problems),
+        )
         rows = []
         for passage, encoding in zip(read.passages, read.encodings, strict=True):
             spans = np.array([(s.start, s.end) for s in passage.sentences], dtype="<i8").tobytes()
             key = passage_key(passage, document.text)
-            rows.append((passage.context, spans, key, _packed(key, encoding)))
+            rows.append((passage.context, spans, key, packed(key, encoding)))
         about = (
             *(read.root.id, source.path, source.id, source.title, source.media_type),
             *(source.sha256, source.size, source.modified_ns, seal(source.id, *content), passage_seal(rows)),
@@ -574,7 +562,7 @@ class Library:
 
     def stage(self, encodings: Mapping[bytes, Encoding]) -> None:
         """Keep encodings by the keys of their passages, until they serve. Inside `writing` only."""
-        rows = [(key, _packed(key, encoding)) for key, encoding in encodings.items()]
+        rows = [(key, packed(key, encoding)) for key, encoding in encodings.items()]
         self._database.change("INSERT OR REPLACE INTO staged VALUES (?, ?)", rows)
 
     def staged(self, keys: Iterable[bytes], dimensions: int) -> dict[bytes, Encoding]:
@@ -602,28 +590,10 @@ class Library:
         self._database.set(f"problems.{root.id}", rows_seal(rows))
 
     def _unpacked(self, key: bytes, blob: bytes, dimensions: int) -> Encoding:
-        """What `_packed` made, checked."""
-        if checksum(key, blob[16:]) != blob[:16]:
-            raise self._database.damaged("an encoding is not the one that was stored")
-        count = int.from_bytes(blob[16:24], "little")
-        tokens = np.frombuffer(blob, dtype="<i8", offset=24, count=count)
-        at = 24 + 8 * count
-        vectors = np.frombuffer(blob, dtype="<f4", offset=at, count=count * dimensions).reshape(count, dimensions)
-        codes = np.frombuffer(blob, dtype=np.uint8, offset=at + vectors.nbytes)
-        return Encoding(vectors, tokens, codes.reshape(-1, -(-dimensions // 8)))
-
-
-def revived(copy: bytes, identity: str, held: str) -> Document:
-    """The document of which `Library.copy` gave a copy, while `seals` gave `held` for it. Raises IndexUnusable when
-    that is not what the copy says."""
-    text, *rest = json.loads(copy)
-    if seal(identity, text.encode("utf-8"), *rest).hex() != held.split()[0]:
-        raise IndexUnusable(f"A copy of document {identity} is not what was read.", "Index again: qa index")
-    return _document(text.encode("utf-8"), *rest)
-
-
-def _document(text: bytes, title: str, media_type: str, blocks: str, problems: str) -> Document:
-    return Document(text.decode("utf-8"), title, media_type, _blocks(blocks), tuple(json.loads(problems)))
+        try:
+            return unpacked(key, blob, dimensions)
+        except ValueError as error:
+            raise self._database.damaged(str(error)) from error
 
 
 def _fault(check: Callable[..., object], *values: str) -> str:
@@ -646,63 +616,3 @@ def below(root: Path, path: str) -> Path:
         return root if path == root.name and root.is_file() else root / path
     except OSError:
         return root / path
-
-
-def passage_key(passage: Passage, text: str) -> bytes:
-    """Equal for passages whose vectors are equal, given one maker: same context, same text, same sentences."""
-    spans = ",".join(f"{s.start - passage.start}-{s.end - passage.start}" for s in passage.sentences)
-    parts = (passage.context, spans, text[passage.start : passage.end])
-    return hashlib.sha256("\0".join(parts).encode("utf-8")).digest()
-
-
-def rows_seal(rows: Iterable[Sequence[str | int | bytes]]) -> str:
-    """Stands for rows in this order."""
-    return seal(*(seal(*row) for row in rows)).hex()
-
-
-def passage_seal(rows: Iterable[Sequence[Any]]) -> bytes:
-    """Stands for the passages of one document in order: context, spans, key, encoding by its checksum."""
-    return seal(*(seal(context, spans, key, encoding[:16]) for context, spans, key, encoding in rows))
-
-
-def checksum(key: bytes, packed: bytes) -> bytes:
-    """Stands for an encoding and the passage it is of; 16 bytes."""
-    return hashlib.blake2b(key + packed, digest_size=16).digest()
-
-
-def _packed(key: bytes, encoding: Encoding) -> bytes:
-    """Checksum, number of sentences, tokens of each, vectors, codes."""
-    parts = (
-        len(encoding.vectors).to_bytes(8, "little"),
-        np.ascontiguousarray(encoding.tokens, dtype="<i8").tobytes(),
-        np.ascontiguousarray(encoding.vectors, dtype="<f4").tobytes(),
-        np.ascontiguousarray(encoding.codes).tobytes(),
-    )
-    blob = b"".join(parts)
-    return checksum(key, blob) + blob
-
-
-def _blocks_json(blocks: Sequence[Block]) -> str:
-    rows = []
-    for block in blocks:
-        turns = [(turn.start, *_place(turn.locator)) for turn in block.turns]
-        rows.append((block.kind, block.start, block.end, *_place(block.locator), *([turns] if turns else [])))
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
-
-
-def _place(at: Locator) -> tuple[Any, ...]:
-    return at.heading, at.page, at.label, at.line, at.place, at.kind
-
-
-def _blocks(rows: str) -> tuple[Block, ...]:
-    # Indexes from before places had words of their own end each row with the line; turns come last where there are any.
-    return tuple(
-        Block(
-            kind,
-            start,
-            end,
-            Locator(tuple(heading), page, label, line, *place[:2]),
-            tuple(Turn(at, Locator(tuple(path), *rest)) for at, path, *rest in (place[2] if place[2:] else ())),
-        )
-        for kind, start, end, heading, page, label, line, *place in json.loads(rows)
-    )

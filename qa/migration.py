@@ -10,7 +10,8 @@ from typing import Any
 
 from qa import imprint, lock
 from qa.database import OLDER, Database, seal
-from qa.library import FORMAT, Library, Tally, checksum, passage_seal, rows_seal
+from qa.library import FORMAT, Library
+from qa.rows import Tally, checksum, passage_seal, rows_seal
 
 
 def migrate(folder: Path, wait_s: float = 0.0) -> int:

@@ -20,8 +20,9 @@ from qa import disk, folding, lexical
 from qa.errors import IndexUnusable
 from qa.interaction import Tokens
 from qa.lexical import Meta
-from qa.library import Library, revived
+from qa.library import Library
 from qa.records import Document, Encoding, Source
+from qa.rows import revived
 from qa.vectors import Vectors
 from qa.wording import mark
 

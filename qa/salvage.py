@@ -10,7 +10,8 @@ from typing import Any
 
 from qa import imprint
 from qa.database import FILE, readable, seal, seal_of
-from qa.library import ABOUT, CONTENT, Library, Root, checksum, passage_seal, rows_seal
+from qa.library import ABOUT, CONTENT, Library, Root
+from qa.rows import checksum, passage_seal, rows_seal
 
 NOTES = ("rules.", "place.")
 """How the names begin of what was noted of folders."""

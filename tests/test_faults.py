@@ -24,7 +24,8 @@ from test_library import MAKER, TEXT, document, put, read, root_of
 from qa import backup, database, disk, forgetting, health, imprint, library, lock, repair, snapshot
 from qa.database import Database
 from qa.errors import IndexBusy, IndexUnusable, QAError
-from qa.library import Library, Tally
+from qa.library import Library
+from qa.rows import Tally
 
 Law = Callable[[Path], None]
 Fault = Callable[[pytest.MonkeyPatch], None]

@@ -34,7 +34,8 @@ ROOMS: dict[str, str] = {
     "encoder": "errors records",
     "database": "disk errors",
     "lock": "disk errors",
-    "library": "database errors notes records",
+    "rows": "database errors records",
+    "library": "database errors notes records rows",
     "notes": "database records",
     "vectors": "errors stack",
     "lexical": "errors wording",
@@ -49,19 +50,19 @@ ROOMS: dict[str, str] = {
     "exports": "disk errors",
     "models": "disk errors exports quantisation records",
     "crossencoders": "errors exports models records reranker",
-    "migration": "database imprint library lock",
+    "migration": "database imprint library lock rows",
     "readers": "errors exports models reader records",
     "disk": "",
-    "piece": "disk errors folding interaction lexical library records vectors wording",
+    "piece": "disk errors folding interaction lexical library records rows vectors wording",
     "snapshot": "disk errors folding interaction lexical library piece records vectors",
     "imprint": "database disk errors library",
     "health": "database errors imprint library lock snapshot",
     "backup": "disk errors health imprint library snapshot",
-    "salvage": "database imprint library",
+    "salvage": "database imprint library rows",
     "repair": "database disk health imprint library lock salvage snapshot",
     "forgetting": "database disk errors imprint indexing library lock repair settings snapshot",
-    "reencoding": "encoder errors imprint indexing library lock models noise passages records sentences settings "
-    "snapshot",
+    "reencoding": "encoder errors imprint indexing library lock models noise passages records rows sentences "
+    "settings snapshot",
     "exchange": "database disk encoder errors imprint indexing library lock models records settings",
     "answers": "confidence folding locating marking records",
     "confidence": "records",
@@ -79,7 +80,7 @@ ROOMS: dict[str, str] = {
     # Those that join the stages.
     "coverage": "drift errors library records",
     "indexing": "database drift encoder errors folders formats imprint library lock models noise passages reading "
-    "records rules sentences settings snapshot stamps",
+    "records rows rules sentences settings snapshot stamps",
     "following": "coverage errors indexing library records rules stamps",
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking records snapshot",
@@ -160,8 +161,8 @@ LIBRARIES: dict[str, str] = {
     "markdown_it": "formats",
     "charset_normalizer": "formats",
     "numpy": "answers candidates crossencoders disk encoder engine evaluation exact exchange explaining filtering "
-    "folding indexing interaction lexical library piece quantisation ranking reader readers records reranker snapshot "
-    "stack tracing training vectors",
+    "folding indexing interaction lexical library piece quantisation ranking reader readers records reranker "
+    "rows snapshot stack tracing training vectors",
 }
 """Every library from outside the standard one (and sqlite3), and the rooms that may import it."""
 

@@ -20,8 +20,9 @@ from shelf import without_privileges
 
 from qa.database import FILE, seal_of
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, QAError, UsageError
-from qa.library import FORMAT, Library, Maker, Read, Root, _blocks, below, identity, passage_key
+from qa.library import FORMAT, Library, Maker, Read, Root, below, identity
 from qa.records import BLOCK_KINDS, Block, Document, Encoding, Locator, Passage, Problem, Source, Span, Turn
+from qa.rows import blocks_from_json, passage_key
 
 MAKER = Maker("a model", "0123456789abcdef", "tokens", 4, "punkt-1")
 TEXT = "The ferry leaves at noon. It is blue.\n\nNobody knows why."
@@ -206,7 +207,7 @@ def test_encodings_are_found_again_by_what_their_passage_says(library: Library) 
 
 def test_blocks_stored_before_places_had_words_are_read() -> None:
     stored = '[["paragraph",0,4,["A"],2,"ii",7],["row",5,9,[],null,null,null,"Costs!B7","cells"]]'
-    assert _blocks(stored) == (
+    assert blocks_from_json(stored) == (
         Block("paragraph", 0, 4, Locator(("A",), 2, "ii", 7)),
         Block("row", 5, 9, Locator(place="Costs!B7", kind="cells")),
     )
