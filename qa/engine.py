@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +19,17 @@ from qa import (
     confidence,
     coverage,
     crossencoders,
-    disk,
     exact,
     explaining,
     filtering,
     locating,
-    lock,
-    models,
-    noise,
     ranking,
     readers,
-    snapshot,
-    stamps,
+    serving,
 )
 from qa.drift import Look
 from qa.encoder import Encoder
-from qa.errors import IndexUnusable, QAError, UsageError
+from qa.errors import QAError, UsageError
 from qa.exact import Exact
 from qa.lexical import Lexicon
 from qa.library import Library, Maker, Root
@@ -52,14 +44,13 @@ from qa.records import (
     Locator,
     Part,
     Place,
-    Problem,
     QuestionEncoding,
     ReadBy,
     Source,
     Span,
-    Stamp,
 )
 from qa.reranker import Reranker
+from qa.serving import Announce, Serving
 from qa.settings import Settings
 from qa.snapshot import Snapshot
 
@@ -69,22 +60,7 @@ PLACES_LOOKED_UP = 20
 """Other places of a sentence that are named by page or heading, for which their documents are read. Further ones are
 named by their files."""
 
-HELD_DOCUMENTS = 64
-"""Documents whose text is kept in memory between questions."""
-
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-Announce = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Served:
-    """A snapshot that questions are asked of, the model that made its vectors, and what was wrong with the files of the
-    index then."""
-
-    snapshot: Snapshot
-    encoder: Encoder
-    problems: tuple[Problem, ...]
 
 
 class Engine:
@@ -97,25 +73,16 @@ class Engine:
     def __init__(
         self,
         settings: Settings,
-        library: Library,
-        encoder: Encoder,
-        held: Snapshot,
-        announce: Announce,
+        serving: Serving,
         reader: Reader | None = None,
         reranker: Reranker | None = None,
     ) -> None:
         """See `open`."""
         self.settings = settings
-        self._library = library
+        self._serving = serving
         self._reader = reader
         self._reranker = reranker
-        self._announce = announce
-        self._lock = threading.RLock()
-        self._following = threading.Lock()
-        self._documents: OrderedDict[str, tuple[Document, str]] = OrderedDict()
-        self._hashed: dict[Path, tuple[Stamp, str]] = {}
-        self._served = _Served(held, encoder, library.problems())
-        self._watchman = coverage.Watchman(settings.index, held.commit)
+        self._watchman = coverage.Watchman(settings.index, serving.snapshot().commit)
         self.following: Callable[[], dict[str, Any]] | None = None
         """What follows the folders in this process, if anything does, for `status`."""
 
@@ -134,29 +101,29 @@ class Engine:
         # reader never has.
         with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as other:
             maker = library.maker
-            encoder = pool.submit(_prepared, maker, settings, announce)
+            encoder = pool.submit(serving.prepared, maker, settings, announce)
             is_bundled = settings.reader == readers.BUNDLED
             reader = (other if is_bundled else pool).submit(_reader, settings, announce)
             reranker = pool.submit(_reranker, settings, announce)
 
             def prepared(wanted: Maker) -> Encoder:
                 # They differ while the index is changed over to another model.
-                return encoder.result() if wanted == maker else _prepared(wanted, settings, announce)
+                return encoder.result() if wanted == maker else serving.prepared(wanted, settings, announce)
 
-            held = _current(library, prepared, announce)
+            opened = Serving.open(settings, library, prepared, announce)
             # Two threads on products as small as a question's wait for each other: 28 ms of processor time a question
             # against 12, and with other work on the machine 32 ms on the clock against 13.
             threadpool_limits(limits=1, user_api="blas")
-            return cls(settings, library, prepared(held.maker), held, announce, reader.result(), reranker.result())
+            return cls(settings, opened, reader.result(), reranker.result())
 
     def close(self) -> None:
         """Let go of the index."""
-        self._library.close()
+        self._serving.close()
 
     def ready(self) -> bool:
         """Whether a question would be answered now."""
         try:
-            self._refresh()
+            self._serving.newest()
         except QAError:
             return False
         return True
@@ -195,7 +162,7 @@ class Engine:
             for i in ranked.order.tolist()
         ]
         searched = len(held.sources) if allowed is None else int(allowed.sum())
-        covered = coverage.told(self._served.problems, self._watchman.found(held.commit))
+        covered = coverage.told(self._serving.problems, self._watchman.found(held.commit))
         index = IndexState(held.commit, len(held.sources), len(held.spans), held.maker.model, searched, covered)
         answer = answers.compose(
             question,
@@ -205,7 +172,7 @@ class Engine:
             limit=limit,
             offset=offset,
             took_ms=lambda: (time.perf_counter() - began) * 1000,
-            stale=self._stale,
+            stale=self._serving.stale,
             index=index,
             notices=wanted.notices,
             possible=wanted.possible,
@@ -221,7 +188,7 @@ class Engine:
     ) -> tuple[Snapshot, Exact, QuestionEncoding]:
         """What a question is asked of, what of it is wanted word for word of the documents that the filter lets
         through, and the question as the encoder reads it. Raises UsageError when it only says what to leave out."""
-        served = self._refreshed()
+        served = self._serving.newest()
         held = served.snapshot
         allowed = filtering.allowed(held.sources, filter)
         passages = None if allowed is None else allowed[held.document]
@@ -230,49 +197,50 @@ class Engine:
 
     def document(self, document_id: str) -> tuple[Source, Document]:
         """A document as it was indexed. Raises UsageError when there is none of that id."""
-        held = self._refresh()
+        held = self._serving.snapshot()
         source = next((s for s in held.sources if s.id == document_id), None)
         if source is None:
             raise UsageError(f"There is no document {document_id} in this index.", "Was it removed? Search again.")
-        return source, self._document(held, source)
+        return source, self._serving.document(held, source)
 
     def sentences(self, document_id: str) -> tuple[Span, ...]:
         """The sentences of a document that may answer, in order; none when there is no document of that id."""
-        held = self._refresh()
+        held = self._serving.snapshot()
         number = next((n for n, source in enumerate(held.sources) if source.id == document_id), -1)
         rows = held.spans[(held.document == number)[held.owner]]
         return tuple(Span(start, end) for start, end in rows.tolist())
 
     def same_file(self, version: str) -> str | None:
         """The id of a document whose file's hash begins with `version`, the first by path; None when there is none."""
-        return next((source.id for source in self._refresh().sources if source.sha256.startswith(version)), None)
+        sources = self._serving.snapshot().sources
+        return next((source.id for source in sources if source.sha256.startswith(version)), None)
 
     def documents(self) -> Iterator[tuple[Source, Document]]:
         """Every document as it was indexed, by path."""
-        held = self._refresh()
-        return ((source, self._document(held, source)) for source in held.sources)
+        held = self._serving.snapshot()
+        return ((source, self._serving.document(held, source)) for source in held.sources)
 
     def original(self, document_id: str) -> Path | None:
         """The file that a document was read from; None when it is gone."""
-        with self._lock:
-            path = self._library.file(document_id)
+        with self._serving.lock:
+            path = self._serving.library.file(document_id)
         return path if path is not None and path.is_file() else None
 
     def stale(self, document_id: str) -> str:
         """ "" while the file is the one that was indexed, else "changed" or "missing". Raises UsageError when there
         is no document of that id."""
-        return self._stale(self.document(document_id)[0])
+        return self._serving.stale(self.document(document_id)[0])
 
     def status(self) -> dict[str, Any]:
         """What is searched and what is wrong with it, JSON-ready. "behind" counts the documents that were indexed,
         changed or removed since."""
-        held = self._refresh()
+        held = self._serving.snapshot()
         found = self._watchman.found(held.commit, coverage.PATIENT_S)
         looks = {} if found is None else {root.id: look for root, look in found.looks}
-        with self._lock, self._library.reading():
-            problems = self._library.problems()
+        with self._serving.lock, self._serving.library.reading():
+            problems = self._serving.library.problems()
             searched = held.seals.items()
-            behind = {name for name, _ in searched ^ self._library.seals().items()}
+            behind = {name for name, _ in searched ^ self._serving.library.seals().items()}
             return {
                 "index": str(self.settings.index),
                 "commit": held.commit,
@@ -287,9 +255,10 @@ class Engine:
                 "noise": round(held.noise, 4),
                 "reader": None if self._reader is None else self._reader.model.name,
                 "reranker": None if self._reranker is None else self._reranker.model.name,
-                "roots": [str(root.path) for root in self._library.roots()],
+                "roots": [str(root.path) for root in self._serving.library.roots()],
                 "folders": [
-                    self._folder(root, looks.get(root.id), is_known=found is not None) for root in self._library.roots()
+                    self._folder(root, looks.get(root.id), is_known=found is not None)
+                    for root in self._serving.library.roots()
                 ],
                 "coverage": asdict(coverage.told(problems, found)),
                 "following": None if self.following is None else self.following(),
@@ -301,62 +270,9 @@ class Engine:
         return {
             "path": str(root.path),
             "there": look is not None if is_known else None,
-            **asdict(self._library.notes.rules(root.id)),
+            **asdict(self._serving.library.notes.rules(root.id)),
             "left_out": [asdict(each) for each in (look.listing.left_out if look else ())],
         }
-
-    def _refresh(self) -> Snapshot:
-        """The newest snapshot of the library: that of its last commit or, while another process makes that, an earlier
-        one."""
-        return self._refreshed().snapshot
-
-    def _refreshed(self) -> _Served:
-        """See `_refresh`."""
-        held = self._served.snapshot
-        with self._lock:
-            now = self._library.commit, self._library.birth
-        if now == (held.commit, held.birth):
-            return self._served
-        # One thread takes up what is new; the others go on with what they have, as long as it is of the same library.
-        if self._following.acquire(blocking=held.birth != now[1]):
-            try:
-                if (self._served.snapshot.commit, self._served.snapshot.birth) != now:
-                    self._follow()
-            finally:
-                self._following.release()
-        return self._served
-
-    def _follow(self) -> None:
-        before = self._served
-
-        def prepared(maker: Maker) -> Encoder:
-            same = maker == before.snapshot.maker
-            return before.encoder if same else _prepared(maker, self.settings, self._announce)
-
-        library = Library.open(self.settings.index)  # a connection of its own: others ask meanwhile
-        try:
-            held = _current(library, prepared, self._announce, before.snapshot)
-            problems = library.problems()
-        finally:
-            library.close()
-        if held is not before.snapshot:
-            served = _Served(held, prepared(held.maker), problems)
-            with self._lock:
-                self._served = served
-                self._documents.clear()
-
-    def _document(self, held: Snapshot, source: Source) -> Document:
-        with self._lock:
-            if source.id in self._documents and self._documents[source.id][1] == source.sha256:
-                self._documents.move_to_end(source.id)
-                return self._documents[source.id][0]
-            with self._library.reading():
-                found = self._library.document(source.id) if self._library.holds(source) else None
-            document = held.text_of(source.id) if found is None else found
-            self._documents[source.id] = (document, source.sha256)
-            while len(self._documents) > HELD_DOCUMENTS:
-                self._documents.popitem(last=False)
-            return document
 
     def _read(
         self, held: Snapshot, question: str, starts: NDArray[np.int64], ranked: ranking.Ranked
@@ -381,7 +297,7 @@ class Engine:
 
     def _excerpt(self, held: Snapshot, start: int, count: int) -> Excerpt:
         """What the reader is shown of `count` sentences of the index from `start` on, which stand together."""
-        document = self._document(held, held.sources[held.document_of(start)])
+        document = self._serving.document(held, held.sources[held.document_of(start)])
         spans = held.spans[start : start + count].tolist()
         first, last = spans[0][0], spans[-1][1]
         blocks = [locating.block(document, begin) or document.blocks[0] for begin, _ in spans]
@@ -403,7 +319,7 @@ class Engine:
 
     def _text(self, held: Snapshot, start: int, count: int) -> str:
         """The text of `count` sentences of the index from `start` on, which stand together."""
-        text = self._document(held, held.sources[held.document_of(start)]).text
+        text = self._serving.document(held, held.sources[held.document_of(start)]).text
         return text[int(held.spans[start, 0]) : int(held.spans[start + count - 1, 1])]
 
     def _hit(
@@ -421,7 +337,7 @@ class Engine:
         rows = held.spans[start : start + end - at]
         return answers.Hit(
             source=source,
-            document=self._document(held, source),
+            document=self._serving.document(held, source),
             sentences=tuple(Span(int(start), int(stop)) for start, stop in rows),
             scores=tuple(ranked.sentence[at:end].tolist()),
             parts=lambda position: ranked.sentence_parts(candidate, at + position),
@@ -444,64 +360,20 @@ class Engine:
             if allowed is not None and not allowed[number]:
                 continue
             source, (start, end) = held.sources[number], held.spans[other].tolist()
-            stale = self._stale(source)
+            stale = self._serving.stale(source)
             if len(found) < PLACES_LOOKED_UP:
-                found.append(answers.place_of(source, self._document(held, source), Span(start, end), stale=stale))
+                found.append(
+                    answers.place_of(source, self._serving.document(held, source), Span(start, end), stale=stale)
+                )
             else:
                 found.append(Place(source, start, end, answers.label(source, Locator()), stale=stale))
         return tuple(found)
-
-    def _stale(self, source: Source) -> str:
-        with self._lock:
-            path = self._library.file(source.id)
-            held = self._library.notes.stamps(source.id).get(source.id)
-        if path is None:
-            return "missing"
-        try:
-            return "changed" if self._differs(path, source, held) else ""
-        except OSError:
-            return "missing"
-
-    def _differs(self, path: Path, source: Source, held: Stamp | None) -> bool:
-        """Whether a file is another than the one that was indexed; it is read when nothing else can tell, and once for
-        as long as it stays as it is."""
-        moment, now = time.time_ns(), path.stat()
-        verdict = stamps.compare(held, source.size, source.modified_ns, now)
-        if verdict:
-            return verdict == "changed"
-        seen = stamps.stamp(now, moment)
-        known, sha256 = self._hashed.get(path, (None, ""))
-        if known != seen:
-            sha256 = disk.digest(path, disk.SHA256)
-            if seen.settled:
-                with self._lock:
-                    self._hashed[path] = (seen, sha256)
-                    while len(self._hashed) > HELD_DOCUMENTS:
-                        self._hashed.pop(next(iter(self._hashed)))
-        return sha256 != source.sha256
 
 
 WAYS = {
     "tokens": "each sentence as the mean of its token vectors, read inside its passage",
     "sentences": "each sentence by itself after its title and headings, pooled as the model does",
 }
-
-
-def _prepared(maker: Maker, settings: Settings, announce: Announce) -> Encoder:
-    """The encoder that made the index, ready to encode a question."""
-    model = models.cached(maker.fingerprint, settings.model_cache)
-    if model is None:
-        model = models.exported(maker.model, settings.model_cache, fetch=settings.fetch_model, announce=announce)
-    if model.fingerprint != maker.fingerprint:
-        raise IndexUnusable(
-            f"The index in {settings.index} was made with the model {maker.model} ({maker.fingerprint}); the model "
-            f"of that name is now {model.fingerprint}.",
-            f"Bring the old one back, or build the index anew: delete the folder {settings.index}, then qa index "
-            f"FOLDER --index {settings.index}",
-        )
-    encoder = Encoder(model)
-    encoder.prepare()
-    return encoder
 
 
 def _reader(settings: Settings, announce: Announce) -> Reader | None:
@@ -520,37 +392,6 @@ def _reranker(settings: Settings, announce: Announce) -> Reranker | None:
         settings.reranker, settings.model_cache, fetch=settings.fetch_model, announce=announce
     )
     return Reranker(model)
-
-
-def _current(
-    library: Library, prepared: Callable[[Maker], Encoder], announce: Announce, held: Snapshot | None = None
-) -> Snapshot:
-    """The snapshot of the library's last commit. While a writer is still making that, the newest that there is, of
-    which `held` is one; where nobody makes it, or it is damaged, it is made in memory."""
-    earlier = held if held is not None and held.birth == library.birth else None
-    for at_work in (_writer_at_work(library.folder), False):
-        found = snapshot.newest(library, earlier)
-        with library.reading():
-            if found is not None and found.commit == library.commit:
-                return found
-        earlier = found or earlier
-        if at_work and earlier is not None:
-            return earlier
-        # It may have been made, and its writer gone, between the two looks: look once more.
-    announce("The search index is behind or damaged and is made again in memory; `qa index` mends it.")
-    return snapshot.build(library, lambda made: noise.level(made, prepared(made.maker)), earlier)
-
-
-def _writer_at_work(folder: Path) -> bool:
-    """Whether a process holds the lock of an index, which it does as long as it writes."""
-    try:
-        with (folder / lock.FILE).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def check_question(question: str) -> str:

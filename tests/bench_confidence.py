@@ -89,7 +89,7 @@ def foreign(engine: Engine, questions: list[evaluation.Question]) -> Iterator[li
 
 def left(engine: Engine, questions: list[evaluation.Question]) -> Iterator[list[float]]:
     """Asked of the passages that do not answer them."""
-    served = engine._refreshed()
+    served = engine._serving.newest()
     held = served.snapshot
     starts, ends = held.spans[held.first[:-1], 0], held.spans[held.first[1:] - 1, 1]
     names = np.array([PurePosixPath(source.path).stem for source in held.sources])[held.document]

@@ -26,7 +26,7 @@ import small_model
 from shelf import MEMORY
 from test_crash import FOREIGN, OPERATIONS, Home, Trial, Writer, end, fail
 
-from qa import engine, foreign, models, piece
+from qa import foreign, models, piece, serving
 from qa.encoder import Encoder
 
 WAYS = {
@@ -52,7 +52,7 @@ def main(cache: Path, log: Path, names: list[str]) -> None:
     small = str(cache / f"small-{small_model.recipe()}" / "model")
     exported = [models.exported(name, cache) for name in (small, models.DEFAULT)]
     encoders = {model.fingerprint: Encoder(model) for model in exported}
-    engine._prepared = lambda maker, *given: encoders[maker.fingerprint]
+    serving.prepared = lambda maker, *given: encoders[maker.fingerprint]
     foreign.QUESTIONS = FOREIGN
     with ExitStack() as held, log.open("a", encoding="utf-8") as out:
         writer = Writer(cache, small, models.DEFAULT)

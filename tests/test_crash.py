@@ -32,7 +32,7 @@ from test_repair import spoil
 from writer import BATCH_PASSAGES
 from writer import QUESTIONS as FOREIGN
 
-from qa import engine, foreign, health, imprint, lock, repair, snapshot
+from qa import foreign, health, imprint, lock, repair, serving, snapshot
 from qa.database import FILE
 from qa.encoder import Encoder
 from qa.engine import Engine
@@ -380,7 +380,7 @@ def home(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Home]:
     encoders = {each.model.fingerprint: each for each in (small_encoder, encoder)}
-    monkeypatch.setattr(engine, "_prepared", lambda maker, *given: encoders[maker.fingerprint])
+    monkeypatch.setattr(serving, "prepared", lambda maker, *given: encoders[maker.fingerprint])
     monkeypatch.setattr(foreign, "QUESTIONS", FOREIGN)
     with tempfile.TemporaryDirectory(prefix="qa-crash-", dir=MEMORY or tmp_path) as folder:
         yield Home(Path(folder), small_model, model_cache, writer)

@@ -225,7 +225,7 @@ def test_no_sign_makes_a_question_fail(engine: Engine, signs: list[str]) -> None
 
 
 def sentences(engine: Engine) -> list[str]:
-    held = engine._refresh()
+    held = engine._serving.snapshot()
     owner = held.owner
     documents = {source.id: document.text for source, document in engine.documents()}
     return [

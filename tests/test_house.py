@@ -84,9 +84,9 @@ ROOMS: dict[str, str] = {
     "following": "coverage errors indexing library records rules stamps",
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking records snapshot",
-    "engine": "answers candidates confidence coverage crossencoders disk drift encoder errors exact explaining "
-    "filtering lexical library locating lock models noise passages ranking reader readers records reranker settings "
-    "snapshot stamps",
+    "serving": "disk encoder errors library lock models noise records settings snapshot stamps",
+    "engine": "answers candidates confidence coverage crossencoders drift encoder errors exact explaining "
+    "filtering lexical library locating passages ranking reader readers records reranker serving settings snapshot",
     "tracing": "candidates engine errors exact filtering ranking records snapshot",
     "inspection": "answers encoder errors formats models passages reading records sentences settings",
     "training": "candidates engine errors indexing models passages quantisation ranking reader readers records "
