@@ -19,10 +19,11 @@ from pathlib import Path
 from qa import coverage, stamps
 from qa.coverage import Survey
 from qa.errors import QAError
-from qa.indexing import Indexer, Progress
+from qa.indexing import Indexer
 from qa.library import Library, below
 from qa.records import IndexReport
 from qa.rules import VERSION_CONTROL
+from qa.run import Progress
 
 STEP_MS = 50
 """How long the system must tell of nothing more before it is looked at what changed: a save is several events, a

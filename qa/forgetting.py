@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa import disk, imprint, indexing, lock, snapshot
+from qa import disk, imprint, indexing, lock, scarcity, snapshot
 from qa.database import FILE as LIBRARY
 from qa.database import REPAIRED
 from qa.errors import UsageError
@@ -40,11 +40,11 @@ def forget(
     with lock.writer(settings.index, "qa forget", wait_s):
         meant = _all_meant(names, settings.index)
         _check_room(settings.index)
-        library = indexing.to_write(settings.index)
+        library = scarcity.to_write(settings.index)
         try:
             counts = {known.id: library.sentences(known.id) for known in library.sources()}
             documents = [(path, counts.get(identity(root, below_root), 0)) for root, below_root, path in meant]
-            indexing.make_room(settings.index)
+            scarcity.make_room(settings.index)
             with library.writing():
                 for root, path, _ in meant:
                     library.forget(root, path)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from qa import imprint, lock, models, noise, passages, sentences, snapshot
 from qa.encoder import Encoder
 from qa.errors import IndexBusy
-from qa.indexing import BATCH_PASSAGES
 from qa.library import Library, Maker, Read, Root
 from qa.records import Document, Encoding, Passage, Source
 from qa.rows import passage_key
+from qa.run import BATCH_PASSAGES
 from qa.settings import Settings
 
 Progress = Callable[[int, int], None]

@@ -23,8 +23,8 @@ from qa.records import Answer, Citation, Coverage, IndexReport, LeftOut, Part, P
 if TYPE_CHECKING:
     from qa.forgetting import Forgotten
     from qa.health import Health
-    from qa.indexing import Progress
     from qa.repair import Repair
+    from qa.run import Progress
     from qa.tracing import Trace
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|[\u202a-\u202e\u2066-\u2069]")

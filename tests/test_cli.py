@@ -33,6 +33,7 @@ from qa import cli, database, evaluation, indexing, library, lock, terminal
 from qa.engine import Engine
 from qa.errors import IndexMissing, IndexUnusable
 from qa.formats import ocr
+from qa.run import BATCH_PASSAGES
 from qa.settings import Settings
 from qa.web import create_app
 
@@ -548,7 +549,7 @@ def long_reading(folder: Path, files: int) -> Path:
     dice = random.Random(files)
     words = ["harbour", "ferry", "bridge", "lamp", "keeper", "crown", "island", "sail", "wind", "rope", "tide"]
     for number in range(files):
-        lines = [" ".join(dice.choices(words, k=60)).capitalize() + "." for _ in range(indexing.BATCH_PASSAGES)]
+        lines = [" ".join(dice.choices(words, k=60)).capitalize() + "." for _ in range(BATCH_PASSAGES)]
         write(folder, {f"{number:02d}.txt": "\n\n".join(lines)})
     return folder
 

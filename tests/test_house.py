@@ -60,8 +60,9 @@ ROOMS: dict[str, str] = {
     "backup": "disk errors health imprint library snapshot",
     "salvage": "database imprint library rows",
     "repair": "database disk health imprint library lock salvage snapshot",
-    "forgetting": "database disk errors imprint indexing library lock repair settings snapshot",
-    "reencoding": "encoder errors imprint indexing library lock models noise passages records rows sentences "
+    "scarcity": "database errors library records snapshot",
+    "forgetting": "database disk errors imprint indexing library lock repair scarcity settings snapshot",
+    "reencoding": "encoder errors imprint library lock models noise passages records rows run sentences "
     "settings snapshot",
     "exchange": "database disk encoder errors imprint indexing library lock models records settings",
     "answers": "confidence folding locating marking records",
@@ -79,9 +80,11 @@ ROOMS: dict[str, str] = {
     "exact": "query records snapshot spelling wording",
     # Those that join the stages.
     "coverage": "drift errors library records",
-    "indexing": "database drift encoder errors folders formats imprint library lock models noise passages reading "
-    "records rows rules sentences settings snapshot stamps",
-    "following": "coverage errors indexing library records rules stamps",
+    "run": "drift encoder errors folders formats library noise passages reading records rows rules scarcity sentences "
+    "snapshot stamps",
+    "indexing": "encoder errors folders formats imprint library lock models noise passages reading records run "
+    "scarcity sentences settings snapshot",
+    "following": "coverage errors indexing library records rules run stamps",
     "candidates": "exact folding lexical ranking records snapshot",
     "noise": "candidates encoder exact foreign ranking records snapshot",
     "serving": "disk encoder errors library lock models noise records settings snapshot stamps",
@@ -103,9 +106,9 @@ ROOMS: dict[str, str] = {
     "viewing": "errors locating permalinks records relocation sourceview",
     "asking": "errors payload records",
     "web": "asking coverage errors facsimiles pageview payload records sourceview viewing",
-    "terminal": "coverage database forgetting health indexing records repair tracing",
+    "terminal": "coverage database forgetting health records repair run tracing",
     "cli": "backup database disk engine errors evaluation exchange following forgetting health indexing inspection "
-    "library migration payload records reencoding repair report settings terminal tracing web",
+    "library migration payload records reencoding repair report run settings terminal tracing web",
 }
 """Every room of the package, and the rooms that it may import."""
 

@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from shelf import MEMORY, QUESTIONS, SUBJECTS, Shelf, assert_exact, assert_same, quotes, story, without_privileges
 
-from qa import formats, indexing, piece, stamps
+from qa import formats, indexing, piece, run, stamps
 from qa.database import seal_of
 from qa.engine import Engine
 from qa.errors import IndexBusy, IndexMissing, IndexUnusable, UsageError
-from qa.indexing import Progress
 from qa.library import Library
 from qa.records import Filter, IndexReport
+from qa.run import Progress
 from qa.settings import Settings
 
 FOLDERS = ("", "letters/", "letters/old & new/", "ü 🦀/")
@@ -476,10 +476,10 @@ def test_what_is_being_indexed_can_be_asked_meanwhile(shelf: Shelf) -> None:
 INDEXER = """
 import sys
 from pathlib import Path
-from qa import formats, indexing, stamps
+from qa import formats, indexing, run, stamps
 from qa.settings import Settings
 index, model, cache, docs = sys.argv[1:]
-indexing.BATCH_PASSAGES = 16
+run.BATCH_PASSAGES = 16
 told = lambda progress: print("on", flush=True)
 indexing.index([Path(docs)], Settings(Path(index), model, Path(cache)), progress=told)
 print("done", flush=True)
@@ -552,7 +552,7 @@ def test_indexing_killed_at_many_moments_leaves_the_old_state_or_a_new_one_and_c
 
 
 def test_an_interrupted_run_keeps_what_was_finished(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "BATCH_PASSAGES", 3)
+    monkeypatch.setattr(run, "BATCH_PASSAGES", 3)
     for subject in SUBJECTS:
         shelf.write(f"{subject}.md", story(subject))
 

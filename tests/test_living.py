@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from shelf import QUESTIONS, SUBJECTS, Shelf, assert_same, story
 
-from qa import health, indexing, snapshot
+from qa import health, indexing, run, snapshot
 from qa.library import Library
 from qa.records import Answer, Coverage
 
@@ -176,13 +176,13 @@ def test_what_a_long_run_has_committed_can_be_asked_before_it_ends(
     shelf.index()
     for subject in SUBJECTS[1:4]:
         shelf.write(f"{subject}.md", story(subject))
-    monkeypatch.setattr(indexing, "BATCH_PASSAGES", 1)
-    monkeypatch.setattr(indexing, "PUBLISH_AFTER_S", 0.0)
-    monkeypatch.setattr(indexing, "PUBLISH_SHARE", 1e9)
+    monkeypatch.setattr(run, "BATCH_PASSAGES", 1)
+    monkeypatch.setattr(run, "PUBLISH_AFTER_S", 0.0)
+    monkeypatch.setattr(run, "PUBLISH_SHARE", 1e9)
     seen: list[int] = []
     with shelf.engine() as engine:
 
-        def look(_: indexing.Progress) -> None:
+        def look(_: run.Progress) -> None:
             seen.append(engine.status()["documents"])
 
         shelf.index(progress=look)

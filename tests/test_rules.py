@@ -18,8 +18,8 @@ from shelf import MEMORY, QUESTIONS, Shelf, story
 
 from qa import folders, indexing, rules
 from qa.errors import UsageError
-from qa.indexing import Choice
 from qa.records import LeftOut, Rules
+from qa.run import Choice
 
 FILES = ("x.md", "y.txt", "a/x.md", "a/y.txt", "a/b/x.md", "b/x.md", "b/a/y.txt", "b/b/b/x.md", "a/ä b.md")
 

@@ -14,7 +14,7 @@ from qa.records import IndexReport
 from qa.settings import Settings
 
 if TYPE_CHECKING:
-    from qa.indexing import Choice
+    from qa.run import Choice
 
 DEFAULT_CORPUS = Path("corpus")
 """What the default index is built from when `ask` finds none."""
@@ -42,8 +42,9 @@ def default_index(settings: Settings) -> None:
 
 def build(paths: list[Path], settings: Settings, wait_s: float = 0.0, choice: Choice | None = None) -> IndexReport:
     from qa import indexing
+    from qa.run import Choice
 
-    given = indexing.Choice() if choice is None else choice
+    given = Choice() if choice is None else choice
     with terminal.progress() as progress:
         report = indexing.index(paths, settings, choice=given, announce=announce, progress=progress, wait_s=wait_s)
     for line in (*terminal.problems(report.problems), *terminal.absent(report)):

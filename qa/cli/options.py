@@ -14,7 +14,7 @@ from qa.records import Filter
 from qa.settings import MAX_BUDGET_MS, Settings, settle
 
 if TYPE_CHECKING:
-    from qa.indexing import Choice
+    from qa.run import Choice
 
 SETTINGS_HELP = """Settings may also be given in the environment (QA_INDEX, QA_MODEL, QA_CACHE, QA_THREADS,
 QA_MIN_CONFIDENCE, QA_READER, QA_BUDGET_MS, QA_RERANKER, QA_RERANKER_MS, QA_OCR, QA_FETCH_MODEL) or in the file qa.toml
@@ -160,7 +160,7 @@ ocr_option = click.option(
 
 def choice_of(flags: dict[str, Any]) -> Choice:
     """What the options above say, to be kept with the folders."""
-    from qa.indexing import Choice
+    from qa.run import Choice
 
     include, exclude, hidden = (flags.pop(name) for name in ("include", "exclude", "hidden"))
     return Choice(include or None, exclude or None, hidden)
