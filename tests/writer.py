@@ -24,7 +24,8 @@ import interference
 from interference import Call, Verdict
 from journal import Journal
 
-from qa import cli, engine, foreign, formats, indexing, models, reencoding
+from qa import cli, foreign, formats, indexing, models, reencoding, serving
+from qa import run as running
 from qa.encoder import Encoder
 from qa.reading import Outcome, Readers
 from qa.records import Document, Encoding, Passage
@@ -102,9 +103,9 @@ def prepare(cache: Path, names: Iterable[str]) -> None:
     foreign.QUESTIONS = QUESTIONS
     models.exported = lambda name, *given, **more: exported[name]
     models.cached = lambda mark, *given, **more: next((m for m in exported.values() if m.fingerprint == mark), None)
-    for room in (indexing, reencoding, engine):
+    for room in (indexing, reencoding, serving):
         room.Encoder = lambda model, threads=0: encoders[model.fingerprint]
-        room.BATCH_PASSAGES = BATCH_PASSAGES
+    running.BATCH_PASSAGES = reencoding.BATCH_PASSAGES = BATCH_PASSAGES
     indexing.Readers = Inline
     with tempfile.TemporaryDirectory() as home, Path(os.devnull).open("w") as nowhere:
         Path(home, "docs").mkdir()
