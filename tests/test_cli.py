@@ -653,6 +653,7 @@ def test_no_index_is_built_that_was_not_expected(variables: Shelf, here: Path) -
     assert [path.name for path in here.iterdir()] == ["corpus"]
 
 
+@pytest.mark.slow
 def test_a_default_index_whose_building_was_interrupted_is_finished_by_the_next_question(
     variables: Shelf, here: Path
 ) -> None:

@@ -75,6 +75,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "PARSER", "hostile_parser")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hostile")
 def test_a_file_that_loops_crashes_or_lies_costs_itself_alone_and_once(tmp_path: Path) -> None:
     costly = {

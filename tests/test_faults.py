@@ -278,11 +278,17 @@ FAULTS: dict[str, tuple[Law, Fault]] = {
 }
 
 
+HOLDING: set[Law] = set()
+"""Laws that were seen to hold without any fault, in this process."""
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_in_the_store_is_noticed_by_its_law(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     law, fault = FAULTS[name]
-    (tmp_path / "whole").mkdir()
-    law(tmp_path / "whole")
+    if law not in HOLDING:
+        (tmp_path / "whole").mkdir()
+        law(tmp_path / "whole")
+        HOLDING.add(law)
     fault(monkeypatch)
     (tmp_path / "faulty").mkdir()
     with pytest.raises((AssertionError, QAError, pytest.fail.Exception)):
