@@ -80,6 +80,11 @@ class Encoder:
         """Load what encoding a question needs, which the first question does otherwise; or the same of passages."""
         self._graph(self.model.passage if passages else self.model.question)
 
+    def rest(self) -> None:
+        """Let go of what encoding questions needs, until there is one: some 100 MB with the bundled model."""
+        if self.model.question != self.model.passage:
+            self._graphs.pop(self.model.question, None)
+
     def encode_question(self, question: str) -> QuestionEncoding:
         """What the model makes of a question. What goes beyond the window is not read."""
         read = self._tokenizer.encode(self.model.question_prompt + question, add_special_tokens=False)

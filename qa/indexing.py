@@ -67,9 +67,10 @@ class Indexer:
         """Load what reading a file needs, which the first that changes does otherwise; at once when it is loaded.
         Raises what `bring` does for a model that cannot be used."""
         encoder = self._prepared()
+        noise.prepare(encoder)
+        encoder.rest()
         encoder.prepare(passages=True)
         sentences.prepare()
-        noise.prepare(encoder)
 
     def bring(
         self,

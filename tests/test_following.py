@@ -130,11 +130,14 @@ def test_what_the_first_change_needs_is_loaded_before_it_comes(shelf: Shelf, mon
     monkeypatch.setattr(sentences, "_punkt", cache(noted("splitter", sentences._punkt.__wrapped__)))
     monkeypatch.setattr(noise, "_encoded", cache(noted("foreign questions", noise._encoded.__wrapped__)))
     monkeypatch.setattr(encoder, "_Graph", noted("graph", encoder._Graph))
-    with followed(shelf) as (_, reports):
-        until(lambda: "foreign questions" in loaded)
+    with followed(shelf) as (follower, reports):
+        until(lambda: "splitter" in loaded)
         before = list(loaded)
         shelf.write("b.md", story("bridge"))
         until(lambda: settled(reports, 1, 0, 0))
+        held = follower._indexer._encoder
+        assert held is not None
+        assert set(held._graphs) == {held.model.passage}
     assert set(before) == {"splitter", "foreign questions", "graph"}
     assert loaded == before
 
