@@ -870,6 +870,7 @@ def test_eval_shows_people_the_same_measures(variables: Shelf, here: Path, judge
     assert set(found) == {measure.name for measure in evaluation.MEASURES}
 
 
+@pytest.mark.slow
 def test_eval_shows_its_table_on_a_terminal_too(variables: Shelf, judged: Path) -> None:
     code, shown = on_terminal(["qa", "eval", judged], variables)
     assert code == 0
@@ -960,6 +961,7 @@ def test_a_baseline_is_not_overwritten_by_the_run_that_it_judges(variables: Shel
     assert (here / "run.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_worst_answers_are_listed_for_people_and_programs(variables: Shelf, here: Path, dozen: Path) -> None:
     words = ("eval", {**variables, "QA_MIN_CONFIDENCE": "0"}, dozen, "--docs", "renamed", "--worst", "2")
     shown = invoke(*words).stdout.partition("The worst 2 of 13 wrong answers")[2].splitlines()

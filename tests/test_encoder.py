@@ -108,6 +108,7 @@ def by_hand(small_exact: Encoder) -> ByHand:
     return ByHand(Tokenizer.from_file(str(model.tokenizer)), session, model.window)
 
 
+@pytest.mark.slow
 def test_a_sentence_is_the_mean_of_its_token_vectors_from_the_pass_over_its_passage(exact: Encoder) -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer

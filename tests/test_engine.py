@@ -610,6 +610,7 @@ def test_opening_and_closing_leaves_no_open_files_and_no_threads(many: Shelf) ->
     assert threads() <= running
 
 
+@pytest.mark.slow
 def test_an_index_that_cannot_be_opened_leaves_no_open_files(shelf: Shelf) -> None:
     shelf.write("a.md", story("harbour"))
     shelf.index()

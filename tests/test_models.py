@@ -112,6 +112,7 @@ def test_the_exported_question_graph_equals_sentence_transformers(encoder: Encod
     assert min(similar(a, b) for a, b in zip(got, wanted, strict=True)) >= 0.9999
 
 
+@pytest.mark.slow
 def test_a_question_beyond_the_window_is_cut_where_sentence_transformers_cuts_it(
     small_encoder: Encoder, small_model: str
 ) -> None:

@@ -22,6 +22,7 @@ from qa.records import Model
 from qa.settings import Settings
 
 
+@pytest.mark.slow
 def test_an_index_changes_over_from_its_text_alone_while_the_old_one_serves(
     tmp_path: Path, settings: Callable[..., Settings], model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
